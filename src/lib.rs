@@ -1,0 +1,6 @@
+//! tenure
+pub mod domain;
+pub mod noun;
+pub mod record;
+pub mod store;
+pub mod value;
