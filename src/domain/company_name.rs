@@ -1,0 +1,292 @@
+//! What a company's name comes down to when case, accents, punctuation and legal form are set
+//! aside: for smart linking, duplicates and the uniqueness of customers' names.
+
+use crate::domain::legal_form;
+
+/// How many characters of a name are read. The longest registered names have about 200.
+const READ_MAX: usize = 1_000;
+
+/// How many characters of one token are kept; longer ones are no words.
+const TOKEN_MAX: usize = 64;
+
+/// How many tokens are kept.
+const TOKENS_MAX: usize = 32;
+
+/// Words for `&` between two others, which say nothing about which company it is.
+const AND: [&str; 9] = ["and", "e", "en", "et", "och", "og", "und", "ve", "y"];
+
+/// What people type when they have no company, besides nothing at all.
+const PLACEHOLDERS: [&str; 14] = [
+    "company", "default", "group", "holding", "holdings", "home", "na", "none", "null", "personal",
+    "private", "tbd", "test", "unknown",
+];
+
+/// A company's name, folded: two spellings of one name have the same tokens.
+///
+/// ```
+/// use tenure::domain::company_name::CompanyName;
+///
+/// let name = CompanyName::fold("  SMITH & Sons GmbH & Co. KG ");
+/// assert_eq!(name.tokens(), ["smith", "sons"]);
+/// assert_eq!(name.compact(), "smithsons");
+/// assert_eq!(name.legal_forms(), ["gmbh co kg"]);
+/// assert_eq!(name.tokens(), CompanyName::fold("Smith and Sons, Inc.").tokens());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct CompanyName {
+    tokens: Vec<String>,
+    compact: String,
+    legal_forms: Vec<&'static str>,
+}
+
+impl CompanyName {
+    /// `name` folded. Only its first 1,000 characters are read, and at most 32 tokens of at most
+    /// 64 characters are kept.
+    ///
+    /// With the feature `unicode`, compatible forms (`Ａ`, `ﬁ`) and accents (`é`) are folded too.
+    /// A name that consists of nothing but legal forms keeps its last one as its only token.
+    #[must_use]
+    pub fn fold(name: &str) -> Self {
+        let read: String = name.chars().take(READ_MAX).collect();
+        let mut tokens: Vec<String> = Vec::new();
+        for chunk in folded(&read).split(|c: char| !is_part_of_word(c)) {
+            words_of(chunk, &mut tokens);
+        }
+        tokens.truncate(TOKENS_MAX);
+        let mut legal_forms = Vec::new();
+        // Each round leaves fewer tokens or is the last; what one takes away may show a form to
+        // the next.
+        loop {
+            let before = tokens.len();
+            drop_connectors(&mut tokens);
+            join_initials(&mut tokens);
+            strip_legal_forms(&mut tokens, &mut legal_forms);
+            if tokens.len() == before {
+                break;
+            }
+        }
+        Self { compact: tokens.concat(), tokens, legal_forms }
+    }
+
+    /// The words that are left, in the order of the name.
+    #[must_use]
+    pub fn tokens(&self) -> &[String] {
+        &self.tokens
+    }
+
+    /// The words written as one, so that `Face Book` is `Facebook`.
+    #[must_use]
+    pub fn compact(&self) -> &str {
+        &self.compact
+    }
+
+    /// The legal forms that were taken off, the outermost first.
+    #[must_use]
+    pub fn legal_forms(&self) -> &[&'static str] {
+        &self.legal_forms
+    }
+
+    /// Whether it tells nothing: empty, one letter, nothing but a legal form, or what people type
+    /// when they have no company (`n/a`).
+    #[must_use]
+    pub fn is_degenerate(&self) -> bool {
+        // One ideograph is a word; one letter of an alphabet is not.
+        let alphabetic = |c: char| c.is_ascii() || c.is_lowercase();
+        let one_letter = self.compact.chars().nth(1).is_none();
+        let says_nothing = |token: &String| {
+            PLACEHOLDERS.contains(&token.as_str())
+                || legal_form::at_end(std::slice::from_ref(token)).is_some()
+        };
+        (one_letter && self.compact.chars().all(alphabetic)) || self.tokens.iter().all(says_nothing)
+    }
+
+    /// The first letters of three or more words, such as `ibm`; `None` for fewer words.
+    #[must_use]
+    pub fn initials(&self) -> Option<String> {
+        let initials = || self.tokens.iter().filter_map(|token| token.chars().next());
+        (self.tokens.len() > 2).then(|| initials().collect())
+    }
+}
+
+impl std::fmt::Display for CompanyName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.tokens.join(" "))
+    }
+}
+
+/// The key under which customers' names are unique: without regard to case, Unicode form (with the
+/// feature `unicode`) and the space around and between words. Accents, punctuation and legal forms
+/// count, so `Café`, `Cafe` and `Cafe Ltd` are three customers.
+///
+/// ```
+/// use tenure::domain::company_name::name_key;
+///
+/// assert_eq!(name_key("  ACME \t Straße"), name_key("Acme STRASSE"));
+/// assert_ne!(name_key("Café"), name_key("Cafe"));
+/// ```
+#[must_use]
+pub fn name_key(name: &str) -> String {
+    // Upper case first makes letters one that have several small forms (`ß`, `ς`, `ſ`); composed
+    // again afterwards, since a mapping may end in marks that combine.
+    let cased: String =
+        composed(name).chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
+    composed(&cased).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(feature = "unicode")]
+fn composed(text: &str) -> String {
+    use unicode_normalization::UnicodeNormalization;
+    text.nfkc().collect()
+}
+
+#[cfg(not(feature = "unicode"))]
+fn composed(text: &str) -> String {
+    text.to_owned()
+}
+
+#[cfg(feature = "unicode")]
+fn folded(text: &str) -> String {
+    use unicode_normalization::UnicodeNormalization;
+    let letters = text.nfkd().filter(|c| !is_accent(*c)).flat_map(char::to_lowercase);
+    letters.filter(|c| !is_accent(*c)).flat_map(plain_letters).nfc().collect()
+}
+
+#[cfg(not(feature = "unicode"))]
+fn folded(text: &str) -> String {
+    let letters = text.chars().flat_map(char::to_lowercase);
+    letters.filter(|c| !is_accent(*c)).flat_map(plain_letters).collect()
+}
+
+/// Marks that people leave out when they type: of Latin, Greek and Cyrillic letters, and the vowel
+/// points of Hebrew and Arabic. Those of other scripts make other words.
+const fn is_accent(c: char) -> bool {
+    matches!(c,
+        '\u{300}'..='\u{36f}' | '\u{591}'..='\u{5c7}' | '\u{64b}'..='\u{65f}' | '\u{670}'
+        | '\u{1ab0}'..='\u{1aff}' | '\u{1dc0}'..='\u{1dff}' | '\u{20d0}'..='\u{20ff}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{fe20}'..='\u{fe2f}')
+}
+
+/// Letters that no normalisation takes apart, as people write them who lack the key.
+fn plain_letters(c: char) -> impl Iterator<Item = char> {
+    let (first, second) = match c {
+        'ß' => ('s', Some('s')),
+        'æ' => ('a', Some('e')),
+        'œ' => ('o', Some('e')),
+        'þ' => ('t', Some('h')),
+        'ł' => ('l', None),
+        'ø' => ('o', None),
+        'đ' | 'ð' => ('d', None),
+        'ħ' => ('h', None),
+        'ı' => ('i', None),
+        'ς' => ('σ', None),
+        other => (other, None),
+    };
+    std::iter::once(first).chain(second)
+}
+
+/// Letters, digits, and what may stand inside a word: dots and apostrophes.
+fn is_part_of_word(c: char) -> bool {
+    is_letter(c) || c == '.' || is_apostrophe(c)
+}
+
+/// Letters and digits, and the marks of scripts that cannot be read without them (from Devanagari
+/// to Tibetan, Burmese, Khmer, the voicing marks of kana).
+fn is_letter(c: char) -> bool {
+    let mark = matches!(c,
+        '\u{900}'..='\u{fff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
+        | '\u{3099}' | '\u{309a}');
+    c.is_alphanumeric() || mark
+}
+
+const fn is_apostrophe(c: char) -> bool {
+    matches!(c, '\'' | '`' | '´' | '\u{2018}' | '\u{2019}' | '\u{2bc}' | '\u{2032}')
+}
+
+/// The words of what stands between two spaces: initials with dots are one (`S.A.R.L.`), other
+/// dots end a word (`Co.Ltd`), apostrophes join (`McDonald's`).
+fn words_of(chunk: &str, words: &mut Vec<String>) {
+    let parts = || chunk.split('.').filter(|part| !part.is_empty());
+    let texts: Vec<String> = if parts().all(|part| part.chars().nth(1).is_none()) {
+        vec![parts().collect()]
+    } else {
+        parts().map(str::to_owned).collect()
+    };
+    for text in texts {
+        let word: String = text.chars().filter(|c| is_letter(*c)).take(TOKEN_MAX).collect();
+        unglued(&word, words);
+    }
+}
+
+/// The word, and apart from it the legal forms that are written onto it.
+fn unglued(word: &str, words: &mut Vec<String>) {
+    let mut after = Vec::new();
+    let mut rest = word;
+    while let Some((first, second)) = legal_form::unglue(rest) {
+        if legal_form::is_glued(first) {
+            words.push(first.to_owned());
+            rest = second;
+        } else {
+            after.push(second.to_owned());
+            rest = first;
+        }
+    }
+    if !rest.is_empty() {
+        words.push(rest.to_owned());
+    }
+    words.extend(after.into_iter().rev());
+}
+
+/// Drops `the`, and the words for `&` between two others, as long as anything is left.
+fn drop_connectors(tokens: &mut Vec<String>) {
+    if tokens.iter().any(|token| token != "the") {
+        tokens.retain(|token| token != "the");
+    }
+    let last = tokens.len().saturating_sub(1);
+    let mut index = 0_usize;
+    tokens.retain(|token| {
+        let inner = index > 0 && index < last;
+        index = index.saturating_add(1);
+        !(inner && AND.contains(&token.as_str()))
+    });
+}
+
+/// Joins letters that stand alone side by side: `A T & T` is `att`.
+fn join_initials(tokens: &mut Vec<String>) {
+    let is_initial = |token: &str| {
+        let mut letters = token.chars();
+        letters.next().is_some_and(char::is_lowercase) && letters.next().is_none()
+    };
+    let mut joined: Vec<String> = Vec::with_capacity(tokens.len());
+    let mut in_run = false;
+    for token in tokens.drain(..) {
+        let initial = is_initial(&token);
+        match joined.last_mut() {
+            Some(run) if initial && in_run => run.push_str(&token),
+            _ => joined.push(token),
+        }
+        in_run = initial;
+    }
+    *tokens = joined;
+}
+
+/// Takes legal forms off both ends until none is left, but never the last word.
+fn strip_legal_forms(tokens: &mut Vec<String>, found: &mut Vec<&'static str>) {
+    loop {
+        if let Some((count, form)) = legal_form::at_end(tokens)
+            && count < tokens.len()
+        {
+            tokens.truncate(tokens.len().saturating_sub(count));
+            found.push(form);
+        } else if let Some((count, form)) = legal_form::at_start(tokens)
+            && count < tokens.len()
+        {
+            tokens.drain(..count);
+            found.push(form);
+        } else {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
