@@ -1,0 +1,72 @@
+
+use super::*;
+use crate::domain::clues::Hints;
+use proptest::prelude::*;
+
+fn meet(known: &Known, hints: &Hints) -> bool {
+    let kept = keys_of(known);
+    keys_of_clues(&Clues::read(hints)).iter().any(|key| kept.contains(key))
+}
+
+#[test]
+fn a_question_meets_the_customer_that_it_means() {
+    let domains = [DomainName::parse("globex.co.uk").unwrap()];
+    let emails = [Email::parse("bob@globex-mail.com").unwrap()];
+    let known = Known::new("Globex Widgets International Ltd", &domains, &emails);
+    for hints in [
+        Hints::new().domain("https://www.globex.co.uk/about"),
+        Hints::new().domain("globex.com"),
+        Hints::new().email("ada@mail.globex.co.uk"),
+        Hints::new().email("ada@globex-mail.com"),
+        Hints::new().company_name("GLOBEX"),
+        Hints::new().company_name("Widgets of Globex"),
+        Hints::new().company_name("GWI"),
+        Hints::new().company_name("Globexwidgets International"),
+        Hints::new().company_name("Globx Wigdets International"),
+    ] {
+        assert!(meet(&known, &hints), "{hints:?}");
+    }
+    for hints in [
+        Hints::new().company_name("Acme Foods"),
+        Hints::new().domain("acme.co.uk"),
+        Hints::new().email("bob@gmail.com"),
+    ] {
+        assert!(!meet(&known, &hints), "{hints:?}");
+    }
+}
+
+#[test]
+fn a_customer_has_few_keys_and_one_without_a_name_none() {
+    let domains: Vec<_> =
+        (0..9).map(|n| DomainName::parse(&format!("acme{n}.com")).unwrap()).collect();
+    let emails: Vec<_> =
+        (0..9).map(|n| Email::parse(&format!("a@mail{n}acme.com")).unwrap()).collect();
+    let name = (0..40).map(|n| format!("word{n}x ")).collect::<String>();
+    assert!(keys_of(&Known::new(&name, &domains, &emails)).len() <= KEYS_MAX);
+    assert_eq!(keys_of(&Known::new("Inc.", &[], &[])), []);
+    assert_eq!(keys_of_clues(&Clues::default()), []);
+}
+
+#[test]
+fn kinds_are_words() {
+    assert_eq!("compact".parse(), Ok(KeyKind::Compact));
+}
+
+proptest! {
+    #[test]
+    fn one_slip_in_a_long_enough_name_still_finds_it(name in "[a-z]{6,16}", at in 0_usize..16, slip in 0..3) {
+        let mut letters: Vec<char> = name.chars().collect();
+        let at = at % (letters.len() - 1);
+        match slip {
+            0 => letters.swap(at, at + 1),
+            1 => letters.insert(at, letters[at]),
+            _ => letters[at] = 'x',
+        }
+        let typed: String = letters.into_iter().collect();
+        let fair = |name: &str| CompanyName::fold(name).compact() == name
+            && !CompanyName::fold(name).is_degenerate();
+        if fair(&name) && fair(&typed) {
+            prop_assert!(meet(&Known::new(&name, &[], &[]), &Hints::new().company_name(typed)));
+        }
+    }
+}
