@@ -14,6 +14,7 @@ pub const LABEL_MAX: usize = 63;
 pub const TYPED_MAX: usize = 2_048;
 
 /// Top-level names kept for documentation and tests (RFC 2606), which no list of suffixes knows.
+#[cfg(feature = "psl")]
 const RESERVED: [&str; 2] = ["example", "test"];
 
 /// A registrable domain, in lower case: the name one level below a public suffix, which one
@@ -191,9 +192,12 @@ fn suffix_of(host: &str) -> Option<&str> {
     ];
     let (rest, top) = host.rsplit_once('.')?;
     let second = rest.rsplit('.').next()?;
-    let country = top.len() == 2 && SECOND_LEVEL.contains(&second) && !RESERVED.contains(&top);
-    let len = if country { second.len().checked_add(3)? } else { top.len() };
-    host.get(host.len().checked_sub(len)?..)
+    let length = second.len().checked_add(top.len())?.checked_add(1)?;
+    let both = host.get(host.len().checked_sub(length)?..)?;
+    // Some such words were registered before the rule, by providers for the public.
+    let provider = free_mail::shared_host(both) == Some(both);
+    let country = top.len() == 2 && SECOND_LEVEL.contains(&second) && !provider;
+    Some(if country { both } else { top })
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ use crate::domain::domain_name::{DomainName, is_provider_suffix};
 #[must_use]
 pub fn is_shared(domain: &DomainName) -> bool {
     let name = domain.as_str();
-    SHARED.binary_search(&name).is_ok() || is_provider_suffix(name)
+    let everywhere = EVERYWHERE.contains(&domain.label());
+    everywhere || SHARED.binary_search(&name).is_ok() || is_provider_suffix(name)
 }
 
 /// The longest of `host` and the domains above it that is shared.
@@ -39,6 +40,10 @@ pub(crate) fn shared_host(host: &str) -> Option<&str> {
 pub(crate) fn gives_out_names(domain: &str) -> bool {
     LANDLORDS.binary_search(&domain).is_ok()
 }
+
+/// Providers with a domain in so many countries that the label tells them.
+const EVERYWHERE: [&str; 7] =
+    ["blogspot", "gmail", "gmx", "googlemail", "hotmail", "webnode", "yahoo"];
 
 #[rustfmt::skip]
 const LANDLORDS: &[&str] = &[

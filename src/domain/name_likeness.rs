@@ -181,11 +181,13 @@ fn typo(a: &str, b: &str) -> f64 {
 
 /// Whether the one edit between two texts exchanges neighbours or doubles a letter.
 fn is_slip(a: &str, b: &str) -> bool {
+    let sorted = |text: &str| {
+        let mut letters: Vec<char> = text.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
     if a.chars().count() == b.chars().count() {
-        let mut sorted = [a.chars().collect::<Vec<_>>(), b.chars().collect::<Vec<_>>()];
-        sorted.iter_mut().for_each(|letters| letters.sort_unstable());
-        let [a, b] = sorted;
-        return a == b;
+        return sorted(a) == sorted(b);
     }
     let single = |text: &str| {
         let mut letters: Vec<char> = text.chars().collect();
