@@ -4,7 +4,7 @@ use crate::value::{Column, Row};
 use uuid::Uuid;
 
 /// A domain type that is kept as a row.
-pub trait Record: Sized {
+pub(crate) trait Record: Sized {
     /// The type of its id.
     type Id: Copy + From<Uuid> + Into<Uuid>;
     /// Its fields as columns; the first is the id.

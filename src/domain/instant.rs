@@ -1,0 +1,25 @@
+//! Instants: UTC, to the microsecond.
+
+use time::{OffsetDateTime, UtcOffset};
+
+/// `at` in UTC, rounded down to the microsecond: what a store keeps and gives back.
+#[must_use]
+pub fn utc(at: OffsetDateTime) -> OffsetDateTime {
+    let at = at.checked_to_offset(UtcOffset::UTC).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let micros = at.nanosecond().div_euclid(1_000);
+    at.replace_nanosecond(micros.saturating_mul(1_000)).unwrap_or(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_what_the_store_gives_back() {
+        use crate::value::Field;
+        for nanos in [0, 1, 999, 1_000, -1, -999, -1_001, 1_700_000_000_123_456_789] {
+            let at = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap();
+            assert_eq!(OffsetDateTime::from_value(at.to_value()), Some(utc(at)), "{nanos}");
+        }
+    }
+}

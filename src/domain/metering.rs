@@ -1,0 +1,537 @@
+//! Metering: what is asked of a meter, what it answers, and the ledger that proves it.
+
+use super::access::CustomerRef;
+use super::customer::CustomerId;
+use super::document::Document;
+use super::link::ProductId;
+use super::meter::{Meter, MeterId};
+use super::quantity::Quantity;
+use super::text::{Code, ExternalId, IdempotencyKey, Note};
+use crate::record::{id, noun, words};
+use serde::Serialize;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+id! {
+    /// Identifies a usage event.
+    UsageEventId;
+    /// Identifies a snapshot of usage.
+    UsageSnapshotId;
+    /// Identifies a window that ended.
+    UsageWindowId;
+}
+
+words! {
+    /// What a usage event does to its meter.
+    pub enum UsageEventType {
+        /// Adds what was used.
+        Increment = "increment",
+        /// Sets the usage of the window to a value.
+        Set = "set",
+        /// Corrects the usage by a difference.
+        Adjustment = "adjustment",
+    }
+}
+
+words! {
+    /// Where a usage event came from.
+    pub enum UsageSource {
+        /// One call.
+        Api = "api",
+        /// A batch.
+        Batch = "batch",
+        /// A correction.
+        Adjustment = "adjustment",
+        /// History, imported.
+        Import = "import",
+        /// tenure itself.
+        System = "system",
+    }
+}
+
+words! {
+    /// Whether a usage event has reached the billing gateway.
+    pub enum DeliveryStatus {
+        /// Not yet.
+        Pending = "pending",
+        /// It has.
+        Delivered = "delivered",
+        /// It was refused for good.
+        Failed = "failed",
+        /// It is not meant to.
+        NotApplicable = "not_applicable",
+    }
+}
+
+words! {
+    /// Why there is a snapshot.
+    pub enum SnapshotType {
+        /// The usage was set.
+        Set = "set",
+        /// The counter was recomputed from the events.
+        Reconciliation = "reconciliation",
+        /// A window ended.
+        Reset = "reset",
+    }
+}
+
+noun! {
+    /// One entry of the ledger of usage: never changed, never removed. A meter is the sum of its
+    /// events.
+    pub struct UsageEvent(UsageEventId), "usage event", "usage events", "metering" {
+        /// Identifies the event; follows from meter and idempotency key.
+        id: UsageEventId,
+        /// The meter that it counts on.
+        meter_id: MeterId,
+        /// Whose usage it is.
+        customer_id: CustomerId,
+        /// What was used.
+        feature_code: Code => ["ai_credits"],
+        /// The change that it makes, in the feature's unit; negative for a refund.
+        quantity: Quantity => ["3"],
+        /// What was asked for, where a clamping limit took only a part of it.
+        requested: Option<Quantity>,
+        /// Where it came from.
+        source: UsageSource => ["api"],
+        /// What it does.
+        event_type: UsageEventType => ["increment"],
+        /// When the usage took place.
+        event_time: OffsetDateTime,
+        /// Whether the caller said when; else it is when the event was recorded.
+        is_timed: bool,
+        /// When it was recorded.
+        created_at: OffsetDateTime,
+        /// The usage of the window before it.
+        previous_value: Quantity => ["417"],
+        /// The limit at that time.
+        quantity_limit: Option<Quantity> => ["1000"],
+        /// The included quantity at that time.
+        included_quantity: Quantity => ["500"],
+        /// Why the usage was set or adjusted.
+        adjustment_reason: Option<Note> => ["refund for an outage"],
+        /// The event that it corrects.
+        adjusts_event_id: Option<UsageEventId>,
+        /// What makes a retry recognisable, unique on the meter for ever.
+        idempotency_key: IdempotencyKey => ["req_8f14e45f"],
+        /// Anything of the host's.
+        metadata: Option<Document>,
+        /// Who did it.
+        performed_by: Option<String> => ["u_17"],
+        /// The product in which it was used.
+        product_id: ProductId => ["default"],
+        /// The customer at the billing gateway.
+        billing_profile_id: Option<ExternalId>,
+        /// Whether it has reached the billing gateway.
+        stripe_delivery_status: DeliveryStatus => ["not_applicable"],
+        /// Its id at the billing gateway.
+        stripe_event_id: Option<ExternalId>,
+        /// Why it has not reached it.
+        stripe_delivery_error: Option<Note>,
+        /// When it reached it.
+        delivered_at: Option<OffsetDateTime>,
+    }
+    relationships {
+        meter: "meter" one "what it counts on",
+        customer: "customer" one "whose usage it is",
+        adjusts: "usage event" one "the event that it corrects",
+    }
+    actions { track => tracked, set => set, adjust => adjusted }
+}
+
+impl UsageEventId {
+    /// The id of the event that holds a key on a meter: derived, so that a key counts once.
+    #[must_use]
+    pub fn of(meter: MeterId, key: &IdempotencyKey) -> Self {
+        Self::from(Uuid::new_v5(&meter.uuid(), key.as_str().as_bytes()))
+    }
+}
+
+noun! {
+    /// The usage of a window as it was set, reconciled or reset.
+    pub struct UsageSnapshot(UsageSnapshotId), "usage snapshot", "usage snapshots", "metering" {
+        /// Identifies the snapshot.
+        id: UsageSnapshotId,
+        /// The meter.
+        meter_id: MeterId,
+        /// Whose usage it is.
+        customer_id: CustomerId,
+        /// What is used.
+        feature_code: Code => ["ai_credits"],
+        /// Why the usage was changed.
+        reason: Note => ["migrated from the old system"],
+        /// Who did it.
+        created_by: String => ["u_17"],
+        /// The usage after it.
+        absolute_value: Quantity => ["420"],
+        /// What of that lies beyond the included quantity.
+        billable_value: Quantity => ["0"],
+        /// Why there is a snapshot.
+        snapshot_type: SnapshotType => ["set"],
+        /// The event that caused it.
+        trigger_event_id: Option<UsageEventId>,
+        /// Anything of the host's.
+        metadata: Option<Document>,
+        /// When it was taken.
+        created_at: OffsetDateTime,
+    }
+    relationships {
+        meter: "meter" one "whose usage it shows",
+        trigger: "usage event" one "what caused it",
+    }
+}
+
+noun! {
+    /// What was used in a window that ended. Late usage still counts in it.
+    pub struct UsageWindow(UsageWindowId), "usage window", "usage windows", "metering" {
+        /// Identifies the window; follows from meter and start.
+        id: UsageWindowId,
+        /// The meter.
+        meter_id: MeterId,
+        /// Whose usage it is.
+        customer_id: CustomerId,
+        /// Its first instant.
+        window_start: OffsetDateTime,
+        /// The first instant after it.
+        window_end: OffsetDateTime,
+        /// What was used in it.
+        used: Quantity => ["930"],
+    }
+    relationships {
+        meter: "meter" one "whose window it was",
+    }
+}
+
+impl UsageWindowId {
+    /// The id of a meter's window: derived, so that it is kept once.
+    #[must_use]
+    pub fn of(meter: MeterId, start: OffsetDateTime) -> Self {
+        let micros = start.unix_timestamp_nanos().to_be_bytes();
+        Self::from(Uuid::new_v5(&meter.uuid(), &micros))
+    }
+}
+
+/// Usage to be counted.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "it counts when it is given to `track`"]
+#[non_exhaustive]
+pub struct Track {
+    /// Whose usage it is.
+    pub customer: CustomerRef,
+    /// The feature's code.
+    pub feature: String,
+    /// How much, above zero; 1 unless told otherwise.
+    pub quantity: Quantity,
+    /// What makes a retry recognisable; without it every call counts.
+    pub idempotency_key: Option<String>,
+    /// When it was used; now unless told otherwise.
+    pub event_time: Option<OffsetDateTime>,
+    /// Anything of the host's.
+    pub metadata: Option<Document>,
+    /// Where it comes from.
+    pub source: UsageSource,
+}
+
+impl Track {
+    /// One unit of a feature, used now.
+    pub fn new(customer: impl Into<CustomerRef>, feature: impl Into<String>) -> Self {
+        Self {
+            customer: customer.into(),
+            feature: feature.into(),
+            quantity: Quantity::ONE,
+            idempotency_key: None,
+            event_time: None,
+            metadata: None,
+            source: UsageSource::Api,
+        }
+    }
+
+    /// How much.
+    pub fn quantity(mut self, quantity: impl Into<Quantity>) -> Self {
+        self.quantity = quantity.into();
+        self
+    }
+
+    /// What makes a retry recognisable.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// When it was used.
+    pub const fn at(mut self, event_time: OffsetDateTime) -> Self {
+        self.event_time = Some(event_time);
+        self
+    }
+
+    /// With something of the host's.
+    pub fn metadata(mut self, metadata: Document) -> Self {
+        self.metadata = Some(metadata);
+        self
+    }
+}
+
+/// A correction of usage: a value to set, or a difference.
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "it counts when it is given to `set_usage` or `adjust_usage`"]
+#[non_exhaustive]
+pub struct Correction {
+    /// Whose usage it is.
+    pub customer: CustomerRef,
+    /// The feature's code.
+    pub feature: String,
+    /// The value to set, or the difference.
+    pub quantity: Quantity,
+    /// Why.
+    pub reason: String,
+    /// The event that it corrects, for an adjustment.
+    pub adjusts_event_id: Option<UsageEventId>,
+    /// What makes a retry recognisable.
+    pub idempotency_key: Option<String>,
+    /// Who does it; the handle's actor unless told otherwise.
+    pub performed_by: Option<String>,
+    /// Anything of the host's.
+    pub metadata: Option<Document>,
+}
+
+impl Correction {
+    /// A correction by or to `quantity`, with its reason.
+    pub fn new(
+        customer: impl Into<CustomerRef>,
+        feature: impl Into<String>,
+        quantity: impl Into<Quantity>,
+        reason: impl Into<String>,
+    ) -> Self {
+        Self {
+            customer: customer.into(),
+            feature: feature.into(),
+            quantity: quantity.into(),
+            reason: reason.into(),
+            adjusts_event_id: None,
+            idempotency_key: None,
+            performed_by: None,
+            metadata: None,
+        }
+    }
+
+    /// The event that it corrects: refunds of one event never exceed it.
+    pub const fn of(mut self, event: UsageEventId) -> Self {
+        self.adjusts_event_id = Some(event);
+        self
+    }
+
+    /// What makes a retry recognisable.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// Who does it.
+    pub fn by(mut self, actor: impl Into<String>) -> Self {
+        self.performed_by = Some(actor.into());
+        self
+    }
+
+    /// With something of the host's.
+    pub fn metadata(mut self, metadata: Document) -> Self {
+        self.metadata = Some(metadata);
+        self
+    }
+}
+
+/// What a meter answers to a change.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct UsageResult {
+    /// Always true: what was not counted is an error.
+    pub success: bool,
+    /// The feature.
+    pub feature_code: Code,
+    /// The usage of the window before.
+    pub previous_usage: Quantity,
+    /// The usage of the window after.
+    pub current_usage: Quantity,
+    /// The change.
+    pub delta: Quantity,
+    /// What was asked for: more than the change where a clamping limit took only a part of it.
+    pub requested: Quantity,
+    /// The limit; none for any amount.
+    pub quantity_limit: Option<Quantity>,
+    /// What is left of the limit, never negative; none for any amount.
+    pub remaining: Option<Quantity>,
+    /// Whether nothing is left.
+    pub is_at_limit: bool,
+    /// What the base fee includes.
+    pub included_quantity: Quantity,
+    /// What of the usage lies beyond that, never negative.
+    pub billable_quantity: Quantity,
+    /// The meter.
+    pub meter_id: MeterId,
+    /// The entry in the ledger.
+    pub event_id: UsageEventId,
+    /// Whether this was counted before: then nothing was changed, and this is the first answer.
+    pub duplicate: bool,
+}
+
+impl UsageEvent {
+    /// The answer that was given when the event was recorded.
+    pub(crate) fn result(&self, duplicate: bool) -> UsageResult {
+        let current = self.previous_value.checked_add(self.quantity).unwrap_or(self.previous_value);
+        let remaining = self.quantity_limit.map(|limit| limit.beyond(current));
+        UsageResult {
+            success: true,
+            feature_code: self.feature_code.clone(),
+            previous_usage: self.previous_value,
+            current_usage: current,
+            delta: self.quantity,
+            requested: self.requested.unwrap_or(self.quantity),
+            quantity_limit: self.quantity_limit,
+            remaining,
+            is_at_limit: remaining.is_some_and(|remaining| !remaining.is_positive()),
+            included_quantity: self.included_quantity,
+            billable_quantity: current.beyond(self.included_quantity),
+            meter_id: self.meter_id,
+            event_id: self.id,
+            duplicate,
+        }
+    }
+
+    /// The first field in which what is asked for now differs from what the key was used for. A
+    /// time that tenure filled in is no part of it.
+    pub(crate) fn differs_from(&self, asked: &Asked<'_>) -> Option<&'static str> {
+        let quantity = match self.event_type {
+            UsageEventType::Set => self.previous_value.checked_add(self.quantity),
+            _ => Some(self.requested.unwrap_or(self.quantity)),
+        };
+        let event_time = self.is_timed.then_some(self.event_time);
+        if self.event_type != asked.event_type {
+            Some("event type")
+        } else if quantity != Some(asked.quantity) {
+            Some("quantity")
+        } else if event_time != asked.event_time {
+            Some("event time")
+        } else if self.adjusts_event_id != asked.adjusts {
+            Some("adjusted event")
+        } else if self.adjustment_reason != asked.reason {
+            Some("reason")
+        } else if self.metadata.as_ref() != asked.metadata {
+            Some("metadata")
+        } else {
+            None
+        }
+    }
+}
+
+/// What a caller asks of a meter: the content that an idempotency key stands for.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked<'a> {
+    pub(crate) event_type: UsageEventType,
+    /// The increment, the difference, or the value to set.
+    pub(crate) quantity: Quantity,
+    /// When it took place, if the caller said so.
+    pub(crate) event_time: Option<OffsetDateTime>,
+    pub(crate) adjusts: Option<UsageEventId>,
+    pub(crate) reason: Option<Note>,
+    pub(crate) metadata: Option<&'a Document>,
+}
+
+/// Usage that was refused because it would go beyond a limit. Nothing was counted and the
+/// idempotency key is free.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct LimitExceeded {
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// The feature.
+    pub feature_code: Code,
+    /// The limit.
+    pub limit: Quantity,
+    /// What was used already.
+    pub used: Quantity,
+    /// What was asked for.
+    pub requested: Quantity,
+    /// What is left, never negative.
+    pub remaining: Quantity,
+    /// When usage starts again from zero, if it does.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub reset_at: Option<OffsetDateTime>,
+}
+
+impl std::fmt::Display for LimitExceeded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { feature_code, limit, used, requested, .. } = self;
+        write!(
+            f,
+            "{requested} more of feature `{feature_code}` would exceed the limit of {limit}, of \
+             which {used} are used"
+        )
+    }
+}
+
+/// A difference between a counter and the ledger that it should sum up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Discrepancy {
+    /// The meter.
+    pub meter_id: MeterId,
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// The feature.
+    pub feature_code: Code,
+    /// What the counter of the window says.
+    pub stored: Quantity,
+    /// What the events add up to.
+    pub computed: Quantity,
+    /// The first instant of the window that differs.
+    #[serde(with = "time::serde::rfc3339")]
+    pub window_start: OffsetDateTime,
+}
+
+/// What [`verify`](crate::Tenure::verify) found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Verification {
+    /// How many meters were compared.
+    pub meters: usize,
+    /// How many usage events were added up.
+    pub events: usize,
+    /// Every difference; with correct code and a sound file there is none.
+    pub discrepancies: Vec<Discrepancy>,
+}
+
+impl Verification {
+    /// Whether everything agreed.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.discrepancies.is_empty()
+    }
+}
+
+/// What a meter says after its counter was compared with its events.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Reconciliation {
+    /// The meter as it is now.
+    pub meter: Meter,
+    /// What differed and was mended.
+    pub discrepancies: Vec<Discrepancy>,
+}
+
+/// Which usage events to list, newest first.
+#[derive(Debug, Clone, PartialEq, Default)]
+#[non_exhaustive]
+pub struct HistoryFilter {
+    /// Only events of this type.
+    pub event_type: Option<UsageEventType>,
+    /// Only usage from then on.
+    pub from: Option<OffsetDateTime>,
+    /// Only usage before then.
+    pub to: Option<OffsetDateTime>,
+    /// Whether those that have reached the billing gateway are listed too; they are unless told
+    /// otherwise.
+    pub exclude_delivered: bool,
+}
