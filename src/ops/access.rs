@@ -1,0 +1,147 @@
+//! Checks: may it be used now? They read, and never write.
+
+use crate::domain::access::{Access, CustomerRef, DenialReason};
+use crate::domain::allowance::allowance;
+use crate::domain::customer::{Customer, CustomerId};
+use crate::domain::link::{Link, LinkId};
+use crate::domain::meter::{Meter, MeterId};
+use crate::domain::quantity::Quantity;
+use crate::domain::text::{Code, ExternalId};
+use crate::error::{Error, Result};
+use crate::page::PAGE_MAX;
+use crate::store::query::Query;
+use crate::store::schema::Col;
+use crate::tables::Stored;
+use crate::tx::View;
+
+const CUSTOMER: Col = <Meter as Stored>::TABLE.col("customer_id");
+
+impl View<'_> {
+    /// May the customer use one unit of the feature now? What is not known is a denial with its
+    /// reason, not an error.
+    ///
+    /// # Errors
+    ///
+    /// Only the store's own.
+    pub fn check(&self, customer: impl Into<CustomerRef>, feature: &str) -> Result<Access> {
+        self.check_quantity(customer, feature, Quantity::ONE)
+    }
+
+    /// May the customer use so much of the feature now?
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] when the quantity is below zero.
+    pub fn check_quantity(
+        &self,
+        customer: impl Into<CustomerRef>,
+        feature: &str,
+        quantity: impl Into<Quantity>,
+    ) -> Result<Access> {
+        let quantity = quantity.into();
+        if quantity.is_negative() {
+            let rule = "must not be negative";
+            return Err(Error::invalid("quantity", &quantity.to_string(), rule));
+        }
+        let Some(id) = self.customer_id(&customer.into())? else {
+            return Ok(Access::unknown(feature, DenialReason::UnknownCustomer));
+        };
+        let known = match Code::parse(feature) {
+            Ok(code) => self.cached_feature(&code)?,
+            Err(_) => None,
+        };
+        let Some(known) = known else {
+            let exists = self.get::<Customer>(id)?.is_some_and(|it| it.deleted_at.is_none());
+            let reason =
+                if exists { DenialReason::UnknownFeature } else { DenialReason::UnknownCustomer };
+            return Ok(Access::unknown(feature, reason));
+        };
+        match self.current_meter(id, &known.code)? {
+            Some(meter) => Ok(meter.access(&known, quantity)),
+            None => self.unmetered(id, &known.code, known.name.as_str()),
+        }
+    }
+
+    /// Several features at once, from one snapshot.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] when there are more than 1,000.
+    pub fn check_many(
+        &self,
+        customer: impl Into<CustomerRef>,
+        features: &[&str],
+    ) -> Result<Vec<Access>> {
+        if features.len() > PAGE_MAX {
+            let rule = "must be at most 1,000";
+            return Err(Error::invalid("features", &features.len().to_string(), rule));
+        }
+        let customer = customer.into();
+        features.iter().map(|feature| self.check(&customer, feature)).collect()
+    }
+
+    /// Every feature that the customer has or had a right to, by code.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub fn list_access(&self, customer: impl Into<CustomerRef>) -> Result<Vec<Access>> {
+        let customer = self.resolve_customer(&customer.into())?;
+        let meters = self.all::<Meter>(Query::all().eq(CUSTOMER, &customer.id))?;
+        let mut codes: Vec<Code> = meters.into_iter().map(|meter| meter.feature_code).collect();
+        codes.sort();
+        codes.iter().map(|code| self.check(customer.id, code.as_str())).collect()
+    }
+
+    /// The customer that a caller names.
+    pub(crate) fn resolve_customer(&self, customer: &CustomerRef) -> Result<Customer> {
+        match customer {
+            CustomerRef::Id(id) => self.customer(*id),
+            CustomerRef::ExternalOrg(external) => {
+                let missing = || Error::not_found("customer", external);
+                self.customer_by_link(external)?.ok_or_else(missing)
+            }
+        }
+    }
+
+    /// The id of the customer that a caller names, which need not exist.
+    pub(crate) fn customer_id(&self, customer: &CustomerRef) -> Result<Option<CustomerId>> {
+        let external = match customer {
+            CustomerRef::Id(id) => return Ok(Some(*id)),
+            CustomerRef::ExternalOrg(external) => ExternalId::parse(external),
+        };
+        let Ok(external) = external else { return Ok(None) };
+        let link = self.get::<Link>(LinkId::of(self.product(), &external))?;
+        Ok(link.map(|link| link.customer_id))
+    }
+
+    /// The meter of a feature as it is now: if its window ended, as the next write will leave it.
+    pub(crate) fn current_meter(
+        &self,
+        customer: CustomerId,
+        feature: &Code,
+    ) -> Result<Option<Meter>> {
+        let Some(mut meter) = self.get::<Meter>(MeterId::of(customer, feature))? else {
+            return Ok(None);
+        };
+        let now = self.now().max(meter.window_start);
+        if !meter.is_fresh(now) {
+            let barred = self.require::<Customer>(customer)?.barred();
+            let grants = self.grants(customer, feature)?;
+            meter.settle(allowance(barred, &grants, now), now);
+        }
+        Ok(Some(meter))
+    }
+
+    /// Why a customer who never had a right to a feature may not use it.
+    fn unmetered(&self, customer: CustomerId, code: &Code, name: &str) -> Result<Access> {
+        let customer = self.get::<Customer>(customer)?.filter(|it| it.deleted_at.is_none());
+        let reason = match customer {
+            Some(_) => DenialReason::NotEntitled,
+            None => DenialReason::UnknownCustomer,
+        };
+        let mut access = Access::unknown(code.as_str(), reason);
+        name.clone_into(&mut access.feature_name);
+        Ok(access)
+    }
+}

@@ -1,0 +1,431 @@
+//! Customers: created, found, changed, moved from one standing to another.
+
+use crate::domain::company_name::name_key;
+use crate::domain::contact::Contact;
+use crate::domain::customer::{
+    Customer, CustomerAction, CustomerDraft, CustomerId, CustomerKind, CustomerStatus, Stage,
+};
+use crate::domain::document::Document;
+use crate::domain::draft::Change;
+use crate::domain::email::Email;
+use crate::domain::slug::slug;
+use crate::domain::text::{Code, ExternalId, Name};
+use crate::domain::user::{User, UserId};
+use crate::error::{Error, Faults, Result};
+use crate::page::{Cursor, Page};
+use crate::store::query::Query;
+use crate::store::schema::Col;
+use crate::tables::Stored;
+use crate::tx::{Tx, View};
+use serde_json::json;
+use time::OffsetDateTime;
+
+const NAME_KEY: Col = <Customer as Stored>::TABLE.col("name_key");
+const SHORT_ID: Col = <Customer as Stored>::TABLE.col("short_id");
+const EXTERNAL_ID: Col = <Customer as Stored>::TABLE.col("external_id");
+const EMAIL_KEY: Col = <Customer as Stored>::TABLE.col("email_key");
+const CREATED_AT: Col = <Customer as Stored>::TABLE.col("created_at");
+const STATUS: Col = <Customer as Stored>::TABLE.col("status");
+const DELETED_AT: Col = <Customer as Stored>::TABLE.col("deleted_at");
+const CONTACT_EMAIL: Col = <Contact as Stored>::TABLE.col("email_key");
+
+impl View<'_> {
+    /// The customer with this id.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when there is none, or it is deleted.
+    pub fn customer(&self, id: CustomerId) -> Result<Customer> {
+        let customer = self.get::<Customer>(id)?.filter(|it| it.deleted_at.is_none());
+        customer.ok_or_else(|| Error::not_found("customer", id))
+    }
+
+    /// The customer with this name, without regard to case, Unicode form and surrounding space.
+    pub fn customer_by_name(&self, name: &str) -> Result<Option<Customer>> {
+        self.living(Query::all().eq(NAME_KEY, &name_key(name)))
+    }
+
+    /// The customer with this short id.
+    pub fn customer_by_short_id(&self, short_id: &str) -> Result<Option<Customer>> {
+        self.living(Query::all().eq(SHORT_ID, &short_id.to_owned()))
+    }
+
+    /// The customer with the host's own id.
+    pub fn customer_by_external_id(&self, external_id: &str) -> Result<Option<Customer>> {
+        let Ok(id) = ExternalId::parse(external_id) else { return Ok(None) };
+        self.living(Query::all().eq(EXTERNAL_ID, &Some(id)))
+    }
+
+    /// The customer who holds this email address: as its own, else as a contact's; the one that was
+    /// first if there are several.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] when it is not an email address.
+    pub fn customer_by_email(&self, email: &str) -> Result<Option<Customer>> {
+        let email = Email::parse(email)
+            .map_err(|malformed| Error::invalid("email", &malformed.value, malformed.rule))?;
+        let key = Some(email.key());
+        if let Some(customer) = self.living(Query::all().eq(EMAIL_KEY, &key))? {
+            return Ok(Some(customer));
+        }
+        for contact in self.all::<Contact>(Query::all().eq(CONTACT_EMAIL, &key))? {
+            let customer = self.get::<Customer>(contact.customer_id)?;
+            if let Some(customer) = customer.filter(|it| it.deleted_at.is_none()) {
+                return Ok(Some(customer));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Customers, newest first, a page at a time; those of one standing if it is given.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] when `limit` is not 1–1,000.
+    pub fn customers(
+        &self,
+        status: Option<CustomerStatus>,
+        limit: usize,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<Customer>> {
+        let mut query = Query::all().newest_by(CREATED_AT).eq(DELETED_AT, &None::<OffsetDateTime>);
+        if let Some(status) = status {
+            query = query.eq(STATUS, &status);
+        }
+        self.page(query, limit, cursor)
+    }
+
+    fn living(&self, query: Query) -> Result<Option<Customer>> {
+        self.first(query.eq(DELETED_AT, &None::<OffsetDateTime>))
+    }
+
+    /// The customer who has what must be unique, a deleted one included: it can be restored.
+    fn holder(&self, col: Col, value: &impl crate::value::Field) -> Result<Option<Customer>> {
+        self.first(Query::all().eq(col, value))
+    }
+}
+
+impl Tx<'_> {
+    /// Creates a customer: on the tier `free`, with a free subscription, a display name and a short
+    /// id. It starts as a `prospect` unless the draft says otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] with every fault of the draft; [`Error::Taken`] when another customer has
+    /// the name or the external id.
+    pub fn create_customer(&mut self, draft: CustomerDraft) -> Result<Customer> {
+        self.create_customer_as(draft, CustomerStatus::Prospect)
+    }
+
+    pub(crate) fn create_customer_as(
+        &mut self,
+        draft: CustomerDraft,
+        default_status: CustomerStatus,
+    ) -> Result<Customer> {
+        let mut faults = Faults::default();
+        if draft.name.is_keep() {
+            faults.add("name", "", "is required");
+        }
+        let mut status = default_status;
+        faults.required("status", &draft.status, &mut status, str::parse);
+        let mut customer = self.blank(status)?;
+        draft.apply(&mut customer, &mut faults);
+        self.check_assignment(&draft, &mut faults)?;
+        faults.check()?;
+        self.check_unique(&customer)?;
+        customer.short_id = self.free_short_id(customer.name.as_str(), |view, id| {
+            view.holder(SHORT_ID, &id).map(|holder| holder.is_some())
+        })?;
+        self.whole(|tx| {
+            customer.display_name = tx.unused_display_name()?;
+            tx.insert(&customer)?;
+            tx.reserve_display_name(customer.id, &customer.display_name)?;
+            tx.index_customer(&customer)?;
+            let data = json!({ "name": customer.name, "status": customer.status });
+            tx.announce("customer.created", customer.id, customer.id, data);
+            tx.subscribe_for_free(customer)
+        })
+    }
+
+    /// Changes what the draft names of a customer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Invalid`] with every fault of the draft; [`Error::Taken`] when
+    /// another customer has the name or the external id; [`Error::Stale`] when the draft expects
+    /// another version.
+    pub fn update_customer(&mut self, id: CustomerId, draft: CustomerDraft) -> Result<Customer> {
+        let before = self.view().customer(id)?;
+        if let Change::Set(expected) = draft.if_version
+            && expected != before.version
+        {
+            let (noun, found) = ("customer", before.version);
+            return Err(Error::Stale { noun, id: id.into(), expected, found });
+        }
+        let mut customer = before.clone();
+        let mut faults = Faults::default();
+        draft.apply(&mut customer, &mut faults);
+        if !draft.status.is_keep() {
+            faults.add("status", "", "is changed by its actions, not by an update");
+        }
+        self.check_assignment(&draft, &mut faults)?;
+        faults.check()?;
+        self.check_unique(&customer)?;
+        if customer == before {
+            return Ok(before);
+        }
+        self.whole(|tx| {
+            tx.keep_customer(&mut customer)?;
+            if (&before.name, &before.domain, &before.email)
+                != (&customer.name, &customer.domain, &customer.email)
+            {
+                tx.index_customer(&customer)?;
+            }
+            if before.kind != customer.kind {
+                tx.ensure_primary_contact(&customer)?;
+            }
+            let fields = changed_fields(&before, &customer);
+            tx.announce("customer.updated", id, id, json!({ "fields": fields }));
+            Ok(customer)
+        })
+    }
+
+    /// Moves a customer to another standing. Asking for the one that it has changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::InvalidTransition`], naming what is allowed.
+    pub fn move_customer(&mut self, id: CustomerId, action: CustomerAction) -> Result<Customer> {
+        let mut customer = self.view().customer(id)?;
+        let from = customer.status;
+        let Some(to) = from.after(action)? else {
+            return Ok(customer);
+        };
+        self.whole(|tx| {
+            customer.status = to;
+            customer.is_active = to.is_active();
+            match (action, customer.stage) {
+                (CustomerAction::Churn, _) => customer.stage = Stage::Churned,
+                (CustomerAction::Reactivate, Stage::Churned) => customer.stage = Stage::Onboarding,
+                _ => {}
+            }
+            tx.keep_customer(&mut customer)?;
+            let data = json!({ "from": from, "to": to });
+            tx.announce(told(action), id, id, data.clone());
+            if action == CustomerAction::Activate
+                && matches!(from, CustomerStatus::Prospect | CustomerStatus::Lead)
+            {
+                tx.announce("customer.converted", id, id, data);
+            }
+            tx.refresh_meters(&customer)?;
+            Ok(customer)
+        })
+    }
+
+    /// The customer who holds this email address, or a new one: never two for one address. A
+    /// customer that is suspended, churned or inactive is reactivated; everything that it has stays.
+    ///
+    /// Without a name, a new customer is called by its address.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] when the address or the name is none; [`Error::Taken`] when a customer
+    /// with another address has the name.
+    pub fn ensure_account(&mut self, email: &str, name: Option<&str>) -> Result<Customer> {
+        if let Some(customer) = self.view().customer_by_email(email)? {
+            let resting = !customer.status.is_active();
+            return if resting {
+                self.move_customer(customer.id, CustomerAction::Reactivate)
+            } else {
+                Ok(customer)
+            };
+        }
+        let draft = CustomerDraft::named(name.unwrap_or(email)).email(email);
+        self.create_customer_as(draft, CustomerStatus::Active)
+    }
+
+    /// Hides a customer. It keeps its name and can be restored; its features cannot be used.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub fn delete_customer(&mut self, id: CustomerId) -> Result<()> {
+        let mut customer = self.view().customer(id)?;
+        self.whole(|tx| {
+            customer.deleted_at = Some(tx.now());
+            tx.keep_customer(&mut customer)?;
+            tx.unindex_customer(id)?;
+            tx.announce("customer.deleted", id, id, json!({}));
+            tx.refresh_meters(&customer)
+        })
+    }
+
+    /// Brings a deleted customer back, as it was. One that is not deleted stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub fn restore_customer(&mut self, id: CustomerId) -> Result<Customer> {
+        let mut customer = self.require::<Customer>(id)?;
+        if customer.deleted_at.is_none() {
+            return Ok(customer);
+        }
+        self.whole(|tx| {
+            customer.deleted_at = None;
+            tx.keep_customer(&mut customer)?;
+            tx.index_customer(&customer)?;
+            tx.announce("customer.restored", id, id, json!({}));
+            tx.refresh_meters(&customer)?;
+            Ok(customer)
+        })
+    }
+
+    /// Writes a customer that changed.
+    pub(crate) fn keep_customer(&mut self, customer: &mut Customer) -> Result<()> {
+        customer.updated_at = self.now();
+        customer.version = customer.version.saturating_add(1);
+        self.put(customer)
+    }
+
+    fn blank(&self, status: CustomerStatus) -> Result<Customer> {
+        let now = self.now();
+        let unnamed = |text: &str| {
+            Name::parse(text)
+                .map_err(|malformed| Error::invalid("name", &malformed.value, malformed.rule))
+        };
+        let tier = Code::parse("free")
+            .map_err(|malformed| Error::invalid("tier", &malformed.value, malformed.rule))?;
+        Ok(Customer {
+            id: self.fresh(),
+            external_id: None,
+            short_id: String::new(),
+            display_name: String::new(),
+            name: unnamed("unnamed")?,
+            name_key: String::new(),
+            company_name: None,
+            email: None,
+            email_key: None,
+            phone: None,
+            website: None,
+            domain: None,
+            kind: CustomerKind::Business,
+            industry: None,
+            size: None,
+            source: None,
+            tags: Vec::new(),
+            address: None,
+            country: None,
+            timezone: None,
+            locale: None,
+            billing_email: None,
+            billing_address: None,
+            tax_id: None,
+            default_currency: None,
+            payment_method: None,
+            health_score: None,
+            risk_level: None,
+            lifetime_value: None,
+            monthly_spend: None,
+            engagement_score: None,
+            last_activity_at: None,
+            last_contact: None,
+            next_follow_up: None,
+            assigned_to: None,
+            csm_id: None,
+            created_by: self.actor().to_owned(),
+            created_at: now,
+            updated_at: now,
+            first_purchase_at: None,
+            status,
+            stage: Stage::Trial,
+            tier,
+            is_active: status.is_active(),
+            notes: None,
+            config: Document::new(),
+            features: Document::new(),
+            metadata: Document::new(),
+            product_id: self.product().clone(),
+            version: 1,
+            deleted_at: None,
+        })
+    }
+
+    /// Whether a customer, a deleted one included, has this name.
+    pub(crate) fn name_is_taken(&self, name: &str) -> Result<bool> {
+        Ok(self.view().holder(NAME_KEY, &name_key(name))?.is_some())
+    }
+
+    fn check_unique(&self, customer: &Customer) -> Result<()> {
+        let view = self.view();
+        let other = |holder: Option<Customer>| holder.filter(|holder| holder.id != customer.id);
+        if let Some(holder) = other(view.holder(NAME_KEY, &customer.name_key)?) {
+            return Err(Error::taken("customer", "name", customer.name.as_str(), holder.id));
+        }
+        let Some(external_id) = &customer.external_id else { return Ok(()) };
+        match other(view.holder(EXTERNAL_ID, &Some(external_id.clone()))?) {
+            Some(holder) => {
+                Err(Error::taken("customer", "external id", external_id.as_str(), holder.id))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Notes assignments to users that the host did not register, or that have left.
+    fn check_assignment(&self, draft: &CustomerDraft, faults: &mut Faults) -> Result<()> {
+        for (field, change) in [("assignedTo", &draft.assigned_to), ("csmId", &draft.csm_id)] {
+            if let Change::Set(user) = change
+                && !self.works_here(*user)?
+            {
+                faults.add(field, &user.to_string(), "must be a user who is registered and active");
+            }
+        }
+        Ok(())
+    }
+
+    fn works_here(&self, id: UserId) -> Result<bool> {
+        Ok(self.get::<User>(id)?.is_some_and(|user| user.is_active))
+    }
+
+    /// A slug of `name` that `taken` knows nothing of: `acme`, `acme-2`, `acme-3`, and after a few
+    /// of them one with a random end.
+    pub(crate) fn free_short_id(
+        &self,
+        name: &str,
+        taken: impl Fn(&View<'_>, String) -> Result<bool>,
+    ) -> Result<String> {
+        const TRIES: u32 = 20;
+        let (view, slug) = (self.view(), slug(name));
+        for number in 1..=TRIES {
+            let id = if number == 1 { slug.clone() } else { format!("{slug}-{number}") };
+            if !taken(&view, id.clone())? {
+                return Ok(id);
+            }
+        }
+        let random = self.random() & 0xFFFF_FFFF_FFFF;
+        Ok(format!("{slug}-{random:012x}"))
+    }
+}
+
+const fn told(action: CustomerAction) -> &'static str {
+    match action {
+        CustomerAction::Qualify => "customer.qualified",
+        CustomerAction::Activate => "customer.activated",
+        CustomerAction::FlagAtRisk => "customer.at_risk_flagged",
+        CustomerAction::Recover => "customer.recovered",
+        CustomerAction::Suspend => "customer.suspended",
+        CustomerAction::Reactivate => "customer.reactivated",
+        CustomerAction::Deactivate => "customer.deactivated",
+        CustomerAction::Churn => "customer.churned",
+    }
+}
+
+/// The names of the columns in which two customers differ, bookkeeping left out.
+fn changed_fields(before: &Customer, after: &Customer) -> Vec<&'static str> {
+    use crate::record::Record;
+    let rows = (before.to_row(), after.to_row());
+    let columns = Customer::COLUMNS.iter().enumerate();
+    let changed = columns.filter(|(place, _)| rows.0.at(*place) != rows.1.at(*place));
+    let bookkeeping = ["updated_at", "version", "name_key", "email_key"];
+    changed.map(|(_, column)| column.name).filter(|name| !bookkeeping.contains(name)).collect()
+}

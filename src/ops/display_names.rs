@@ -1,0 +1,110 @@
+//! Display names: given, changed, kept reserved.
+
+use crate::domain::customer::{Customer, CustomerId};
+use crate::domain::display_name::{DisplayName, DisplayNameId, chosen, friendly};
+use crate::error::{Error, Result};
+use crate::store::query::Query;
+use crate::store::schema::Col;
+use crate::tables::Stored;
+use crate::tx::{Tx, View};
+use serde_json::json;
+
+const CUSTOMER: Col = <DisplayName as Stored>::TABLE.col("customer_id");
+const CREATED_AT: Col = <DisplayName as Stored>::TABLE.col("created_at");
+
+impl View<'_> {
+    /// The display names that a customer has and had, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub fn display_names(&self, customer: CustomerId) -> Result<Vec<DisplayName>> {
+        self.customer(customer)?;
+        self.all(Query::all().eq(CUSTOMER, &customer).newest_by(CREATED_AT))
+    }
+
+    /// The customer who has or had this display name.
+    pub fn customer_by_display_name(&self, name: &str) -> Result<Option<Customer>> {
+        let held = self.get::<DisplayName>(DisplayNameId::of(name))?;
+        let Some(held) = held else { return Ok(None) };
+        let customer = self.get::<Customer>(held.customer_id)?;
+        Ok(customer.filter(|customer| customer.deleted_at.is_none()))
+    }
+
+    /// Whether a display name can be given to this customer: sound, and free or its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] when it is not 3–40 letters and digits; [`Error::Taken`] when it is
+    /// another customer's.
+    pub fn validate_display_name(&self, customer: CustomerId, name: &str) -> Result<()> {
+        chosen(name).map_err(|it| Error::invalid("displayName", &it.value, it.rule))?;
+        match self.get::<DisplayName>(DisplayNameId::of(name))? {
+            Some(held) if held.customer_id != customer => {
+                Err(Error::taken("customer", "display name", name, held.customer_id))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// Gives a customer another display name, made anew. The one it had stays reserved for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub fn regenerate_display_name(&mut self, customer: CustomerId) -> Result<Customer> {
+        let name = self.unused_display_name()?;
+        self.set_display_name(customer, &name)
+    }
+
+    /// Gives a customer the display name that somebody chose. The one it had stays reserved for it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; as [`View::validate_display_name`].
+    pub fn set_display_name(&mut self, id: CustomerId, name: &str) -> Result<Customer> {
+        let mut customer = self.view().customer(id)?;
+        self.view().validate_display_name(id, name)?;
+        if customer.display_name == name {
+            return Ok(customer);
+        }
+        self.whole(|tx| {
+            let former = DisplayNameId::of(&customer.display_name);
+            if let Some(mut former) = tx.get::<DisplayName>(former)? {
+                former.is_current = false;
+                tx.put(&former)?;
+            }
+            name.clone_into(&mut customer.display_name);
+            tx.reserve_display_name(id, name)?;
+            tx.keep_customer(&mut customer)?;
+            let data = json!({ "displayName": name });
+            tx.announce("customer.display_name_changed", id, id, data);
+            Ok(customer)
+        })
+    }
+
+    /// A friendly name that nobody has or had.
+    pub(crate) fn unused_display_name(&self) -> Result<String> {
+        const TRIES: u32 = 64;
+        for attempt in 0..TRIES {
+            let name = friendly(self.random(), attempt);
+            if self.get::<DisplayName>(DisplayNameId::of(&name))?.is_none() {
+                return Ok(name);
+            }
+        }
+        // The last tries have eleven digits and more: whoever comes here has no randomness.
+        Err(Error::rule("no unused display name was found"))
+    }
+
+    pub(crate) fn reserve_display_name(&mut self, customer: CustomerId, name: &str) -> Result<()> {
+        self.put(&DisplayName {
+            id: DisplayNameId::of(name),
+            customer_id: customer,
+            name: name.to_owned(),
+            is_current: true,
+            created_at: self.now(),
+        })
+    }
+}

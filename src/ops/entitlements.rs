@@ -1,0 +1,447 @@
+//! Entitlements: given by tiers, set by hand, granted on top, and what they amount to.
+
+use crate::domain::access::Access;
+use crate::domain::allowance::allowance;
+use crate::domain::customer::{Customer, CustomerId};
+use crate::domain::document::Document;
+use crate::domain::entitlement::{
+    AccessPatch, Entitlement, EntitlementId, EntitlementSource, EntitlementStatus, NewGrant,
+    PRIORITY_DEFAULT,
+};
+use crate::domain::feature::Feature;
+use crate::domain::meter::{Closed, Meter, MeterId};
+use crate::domain::metering::{SnapshotType, UsageSnapshot, UsageWindow, UsageWindowId};
+use crate::domain::quantity::Quantity;
+use crate::domain::subscription::{Subscription, SubscriptionKind};
+use crate::domain::text::{Code, ExternalId, Note};
+use crate::domain::tier::TierFeature;
+use crate::domain::zone::TimeZone;
+use crate::error::{Error, Faults, Result};
+use crate::ops::features::parse_code;
+use crate::store::query::Query;
+use crate::store::schema::Col;
+use crate::tables::Stored;
+use crate::tx::{Tx, View};
+use serde_json::json;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+const CUSTOMER: Col = <Entitlement as Stored>::TABLE.col("customer_id");
+const FEATURE: Col = <Entitlement as Stored>::TABLE.col("feature_code");
+const METER_CUSTOMER: Col = <Meter as Stored>::TABLE.col("customer_id");
+
+impl View<'_> {
+    /// The entitlement with this id.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub fn entitlement(&self, id: EntitlementId) -> Result<Entitlement> {
+        self.require(id)
+    }
+
+    /// All entitlements of a customer, by feature. One whose meter is at its limit is `exhausted`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub fn entitlements(&self, customer: CustomerId) -> Result<Vec<Entitlement>> {
+        self.customer(customer)?;
+        let query = Query::all().eq(CUSTOMER, &customer);
+        let mut all = self.all::<Entitlement>(query)?;
+        all.sort_by(|a, b| a.feature_code.cmp(&b.feature_code).then_with(|| a.id.cmp(&b.id)));
+        for entitlement in &mut all {
+            let full = match self.current_meter(customer, &entitlement.feature_code)? {
+                Some(meter) => meter.remaining().is_some_and(|left| !left.is_positive()),
+                None => false,
+            };
+            if full && entitlement.is_usable(self.now()) {
+                entitlement.status = EntitlementStatus::Exhausted;
+            }
+        }
+        Ok(all)
+    }
+
+    /// The customer's entitlements to one feature.
+    pub(crate) fn grants(&self, customer: CustomerId, feature: &Code) -> Result<Vec<Entitlement>> {
+        self.all(Query::all().eq(CUSTOMER, &customer).eq(FEATURE, feature))
+    }
+
+    /// What was used of a feature in the current window.
+    pub(crate) fn used(&self, customer: CustomerId, feature: &Code) -> Result<Quantity> {
+        Ok(self.current_meter(customer, feature)?.map_or(Quantity::ZERO, |meter| meter.used))
+    }
+}
+
+impl Tx<'_> {
+    /// Sets what a customer may use of a feature, by hand. What the patch does not name stays; a
+    /// right that came from the tier becomes the customer's own, and a change of tier no longer
+    /// touches it. Grants on top stay.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when there is no such customer or feature; [`Error::Invalid`].
+    pub fn set_access(
+        &mut self,
+        customer: impl Into<crate::CustomerRef>,
+        feature: &str,
+        patch: &AccessPatch,
+    ) -> Result<Access> {
+        let customer = self.view().resolve_customer(&customer.into())?;
+        let feature = self.known_feature(feature)?;
+        let id = EntitlementId::base(customer.id, &feature.code);
+        let known = self.get::<Entitlement>(id)?;
+        let is_new = known.is_none();
+        let mut entitlement = known.unwrap_or_else(|| self.blank_grant(&customer, &feature, id));
+        if !matches!(entitlement.status, EntitlementStatus::Suspended) {
+            entitlement.status = EntitlementStatus::Active;
+        }
+        let mut faults = Faults::default();
+        patch.apply(&mut entitlement, &mut faults);
+        faults.check()?;
+        entitlement.source = EntitlementSource::Manual;
+        entitlement.source_id = None;
+        self.whole(|tx| {
+            let event = if is_new { "entitlement.granted" } else { "entitlement.updated" };
+            tx.keep_entitlement(entitlement, event)?;
+            tx.refresh_meter(&customer, &feature.code)?;
+            tx.view().check(customer.id, feature.code.as_str())
+        })
+    }
+
+    /// Grants a right on top of what the customer has: limits add up. A grant with a key is made
+    /// once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Invalid`], also for a source that does not add; a key that was
+    /// used for another grant is [`Error::KeyReused`].
+    pub fn grant(
+        &mut self,
+        customer: impl Into<crate::CustomerRef>,
+        new: &NewGrant,
+    ) -> Result<Entitlement> {
+        let customer = self.view().resolve_customer(&customer.into())?;
+        let feature = self.known_feature(&new.feature)?;
+        let mut faults = Faults::default();
+        if !new.source.is_additional() {
+            let rule = "must be addon, trial, promotion or api: others are set, not added";
+            faults.add("source", new.source.as_str(), rule);
+        }
+        let key = new.key.as_deref().and_then(|key| faults.note("key", ExternalId::parse(key)));
+        let id = match &key {
+            Some(key) => {
+                let name = format!("grant\0{}\0{key}", feature.code);
+                EntitlementId::from(Uuid::new_v5(&customer.id.uuid(), name.as_bytes()))
+            }
+            None => self.fresh(),
+        };
+        let mut entitlement = self.blank_grant(&customer, &feature, id);
+        entitlement.source = new.source;
+        entitlement.source_id = new.source_id;
+        entitlement.limit = new.limit;
+        entitlement.included_quantity = new.included_quantity;
+        entitlement.priority = new.priority;
+        entitlement.valid_from = new.valid_from.map(crate::domain::instant::utc);
+        entitlement.valid_until = new.valid_until.map(crate::domain::instant::utc);
+        // It counts over the window of the right that it adds to.
+        let base = EntitlementId::base(customer.id, &feature.code);
+        if let Some(base) = self.get::<Entitlement>(base)? {
+            entitlement.reset_period = base.reset_period;
+            entitlement.anchor = base.anchor;
+            entitlement.time_zone = base.time_zone;
+        }
+        entitlement.check(&mut faults);
+        faults.check()?;
+        if let (Some(key), Some(granted)) = (key, self.get::<Entitlement>(id)?) {
+            return match differs(&granted, &entitlement) {
+                None => Ok(granted),
+                Some(field) => {
+                    let event_id = granted.id.uuid();
+                    Err(Error::KeyReused { key: key.to_string(), field, event_id })
+                }
+            };
+        }
+        self.whole(|tx| {
+            let entitlement = tx.keep_entitlement(entitlement, "entitlement.granted")?;
+            tx.refresh_meter(&customer, &feature.code)?;
+            Ok(entitlement)
+        })
+    }
+
+    /// Stops an entitlement for now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::InvalidTransition`] when it is over.
+    pub fn suspend_entitlement(&mut self, id: EntitlementId) -> Result<Entitlement> {
+        self.move_entitlement(id, "suspend", EntitlementStatus::Suspended, "entitlement.suspended")
+    }
+
+    /// Lets a suspended entitlement be used again.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::InvalidTransition`] when it is over.
+    pub fn resume_entitlement(&mut self, id: EntitlementId) -> Result<Entitlement> {
+        self.move_entitlement(id, "resume", EntitlementStatus::Active, "entitlement.resumed")
+    }
+
+    /// Takes an entitlement away. Its record stays, and what was used of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub fn revoke_entitlement(&mut self, id: EntitlementId) -> Result<Entitlement> {
+        self.move_entitlement(id, "revoke", EntitlementStatus::Revoked, "entitlement.revoked")
+    }
+
+    pub(crate) fn move_entitlement(
+        &mut self,
+        id: EntitlementId,
+        action: &'static str,
+        to: EntitlementStatus,
+        event: &'static str,
+    ) -> Result<Entitlement> {
+        let mut entitlement = self.view().entitlement(id)?;
+        let from = entitlement.status;
+        if from == to {
+            return Ok(entitlement);
+        }
+        if matches!(from, EntitlementStatus::Expired | EntitlementStatus::Revoked) {
+            let (noun, from, allowed) = ("entitlement", from.as_str(), vec!["grant"]);
+            return Err(Error::InvalidTransition { noun, from, action, allowed });
+        }
+        entitlement.status = to;
+        let customer = self.require::<Customer>(entitlement.customer_id)?;
+        self.whole(|tx| {
+            let entitlement = tx.keep_entitlement(entitlement, event)?;
+            tx.refresh_meter(&customer, &entitlement.feature_code)?;
+            Ok(entitlement)
+        })
+    }
+
+    /// Brings the rights that follow from tiers in line with the subscriptions that run, the
+    /// leading one first: what none of them gives is taken away, what was set by hand or granted on
+    /// top is not touched, and usage of the running period stays.
+    pub(crate) fn entitle(&mut self, customer: &Customer, running: &[Subscription]) -> Result<()> {
+        let mut wanted: BTreeMap<Code, (TierFeature, &Subscription)> = BTreeMap::new();
+        for subscription in running {
+            let (code, version) = (subscription.tier(), subscription.tier_version);
+            for it in self.view().tier_features(code, version, &subscription.overrides)? {
+                wanted.entry(it.code.clone()).or_insert((it, subscription));
+            }
+        }
+        let held = self.view().all::<Entitlement>(Query::all().eq(CUSTOMER, &customer.id))?;
+        let followed = |it: &Entitlement| {
+            matches!(it.source, EntitlementSource::Plan | EntitlementSource::Subscription)
+        };
+        for former in
+            held.iter().filter(|it| followed(it) && !wanted.contains_key(&it.feature_code))
+        {
+            self.delete::<Entitlement>(former.id)?;
+            let data = json!({ "feature": former.feature_code });
+            self.announce("entitlement.revoked", former.id, customer.id, data);
+            self.refresh_meter(customer, &former.feature_code)?;
+        }
+        for (code, (given, subscription)) in wanted {
+            let id = EntitlementId::base(customer.id, &code);
+            let known = held.iter().find(|it| it.id == id);
+            if known.is_some_and(|it| it.source == EntitlementSource::Manual) {
+                continue;
+            }
+            let Some(feature) = self.view().cached_feature(&code)? else { continue };
+            let blank = || self.blank_grant(customer, &feature, id);
+            let mut entitlement = known.cloned().unwrap_or_else(blank);
+            take(&mut entitlement, given, subscription, customer);
+            if known == Some(&entitlement) {
+                continue;
+            }
+            let event = if known.is_some() { "entitlement.updated" } else { "entitlement.granted" };
+            self.keep_entitlement(entitlement, event)?;
+            self.refresh_meter(customer, &code)?;
+        }
+        Ok(())
+    }
+
+    /// Brings every meter of a customer in line with its standing.
+    pub(crate) fn refresh_meters(&mut self, customer: &Customer) -> Result<()> {
+        for meter in self.view().all::<Meter>(Query::all().eq(METER_CUSTOMER, &customer.id))? {
+            self.refresh_meter(customer, &meter.feature_code)?;
+        }
+        Ok(())
+    }
+
+    /// Brings a meter in line with the entitlements, the customer's standing and the calendar. It
+    /// is made with the first entitlement.
+    pub(crate) fn refresh_meter(
+        &mut self,
+        customer: &Customer,
+        feature: &Code,
+    ) -> Result<Option<Meter>> {
+        let grants = self.view().grants(customer.id, feature)?;
+        let before = self.get::<Meter>(MeterId::of(customer.id, feature))?;
+        let Some(before) = before else {
+            if grants.is_empty() {
+                return Ok(None);
+            }
+            let now = self.now();
+            let amount = allowance(customer.barred(), &grants, now);
+            let meter = Meter::new(customer.id, feature.clone(), amount, now);
+            self.insert(&meter)?;
+            return Ok(Some(meter));
+        };
+        // A clock that was set back does not open a window again.
+        let now = self.now().max(before.window_start);
+        let mut meter = before.clone();
+        let closed = meter.settle(allowance(customer.barred(), &grants, now), now);
+        if meter != before {
+            self.put(&meter)?;
+        }
+        if let Some(closed) = closed {
+            self.record_closed(&meter, closed)?;
+        }
+        Ok(Some(meter))
+    }
+
+    /// Keeps what was used in a window that ended; a window without usage leaves nothing.
+    pub(crate) fn record_closed(&mut self, meter: &Meter, closed: Closed) -> Result<()> {
+        if closed.used == Quantity::ZERO {
+            return Ok(());
+        }
+        self.put(&UsageWindow {
+            id: UsageWindowId::of(meter.id, closed.start),
+            meter_id: meter.id,
+            customer_id: meter.customer_id,
+            window_start: closed.start,
+            window_end: closed.end,
+            used: closed.used,
+        })?;
+        let reason = crate::ops::ledger::reason("the window ended")?;
+        let snapshot = self.snapshot(meter, SnapshotType::Reset, reason, closed.used);
+        self.insert(&snapshot)?;
+        let data = json!({ "feature": meter.feature_code, "used": closed.used });
+        self.announce("entitlement.reset", meter.id, meter.customer_id, data);
+        Ok(())
+    }
+
+    /// A snapshot of a meter's usage, to be kept.
+    pub(crate) fn snapshot(
+        &self,
+        meter: &Meter,
+        snapshot_type: SnapshotType,
+        reason: Note,
+        value: Quantity,
+    ) -> UsageSnapshot {
+        UsageSnapshot {
+            id: self.fresh(),
+            meter_id: meter.id,
+            customer_id: meter.customer_id,
+            feature_code: meter.feature_code.clone(),
+            reason,
+            created_by: self.actor().to_owned(),
+            absolute_value: value,
+            billable_value: value.beyond(meter.included),
+            snapshot_type,
+            trigger_event_id: None,
+            metadata: None,
+            created_at: self.now(),
+        }
+    }
+
+    fn known_feature(&self, code: &str) -> Result<std::sync::Arc<Feature>> {
+        let parsed = parse_code("feature", code)?;
+        let missing = || Error::not_found("feature", code);
+        self.view().cached_feature(&parsed)?.ok_or_else(missing)
+    }
+
+    pub(crate) fn keep_entitlement(
+        &mut self,
+        mut entitlement: Entitlement,
+        event: &'static str,
+    ) -> Result<Entitlement> {
+        entitlement.updated_at = self.now();
+        self.put(&entitlement)?;
+        let data = json!({
+            "feature": entitlement.feature_code, "source": entitlement.source,
+            "limit": entitlement.limit,
+        });
+        self.announce(event, entitlement.id, entitlement.customer_id, data);
+        Ok(entitlement)
+    }
+
+    fn blank_grant(
+        &self,
+        customer: &Customer,
+        feature: &Feature,
+        id: EntitlementId,
+    ) -> Entitlement {
+        let now = self.now();
+        Entitlement {
+            id,
+            customer_id: customer.id,
+            feature_code: feature.code.clone(),
+            name: feature.name.clone(),
+            description: feature.description.clone(),
+            kind: feature.kind,
+            is_enabled: true,
+            config: Document::new(),
+            limit: None,
+            included_quantity: Quantity::ZERO,
+            reset_period: crate::domain::calendar::ResetPeriod::Never,
+            anchor: now,
+            time_zone: customer.timezone.clone().unwrap_or(TimeZone::UTC),
+            rollover: None,
+            source: EntitlementSource::Manual,
+            source_id: None,
+            valid_from: None,
+            valid_until: None,
+            priority: PRIORITY_DEFAULT,
+            status: EntitlementStatus::Active,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+}
+
+/// An entitlement as a tier gives it through a subscription.
+fn take(
+    entitlement: &mut Entitlement,
+    given: TierFeature,
+    subscription: &Subscription,
+    customer: &Customer,
+) {
+    entitlement.is_enabled = given.is_enabled;
+    entitlement.config = given.config;
+    entitlement.limit = given.quantity_limit;
+    entitlement.included_quantity = given.included_quantity;
+    entitlement.reset_period = given.reset_period;
+    entitlement.rollover = given.rollover;
+    entitlement.anchor = subscription.start_date;
+    entitlement.time_zone = customer.timezone.clone().unwrap_or(TimeZone::UTC);
+    entitlement.source_id = Some(subscription.id.into());
+    entitlement.source = match subscription.kind {
+        SubscriptionKind::Paid => EntitlementSource::Subscription,
+        SubscriptionKind::Free | SubscriptionKind::Manual => EntitlementSource::Plan,
+    };
+    if entitlement.status != EntitlementStatus::Suspended {
+        entitlement.status = EntitlementStatus::Active;
+    }
+}
+
+/// The first field in which a grant asked for again differs from the one that was made.
+fn differs(granted: &Entitlement, asked: &Entitlement) -> Option<&'static str> {
+    if granted.limit != asked.limit {
+        Some("limit")
+    } else if granted.included_quantity != asked.included_quantity {
+        Some("included quantity")
+    } else if granted.source != asked.source || granted.source_id != asked.source_id {
+        Some("source")
+    } else if (granted.valid_from, granted.valid_until) != (asked.valid_from, asked.valid_until) {
+        Some("validity")
+    } else if granted.priority != asked.priority {
+        Some("priority")
+    } else {
+        None
+    }
+}

@@ -1,0 +1,40 @@
+//! The outbox: what happened, read and acknowledged by whoever passes it on.
+
+use crate::domain::event::{Event, EventId};
+use crate::error::{Error, Result};
+use crate::page::PAGE_MAX;
+use crate::store::query::{After, Query};
+use crate::tx::{Tx, View};
+use crate::value::Value;
+
+impl View<'_> {
+    /// The oldest events that were not acknowledged, in the order of their commits: those after
+    /// `after`, at most `limit`. Reading takes nothing away, so every event is seen at least once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] when `limit` is not 1–1,000.
+    pub fn events(&self, after: Option<EventId>, limit: usize) -> Result<Vec<Event>> {
+        if !(1..=PAGE_MAX).contains(&limit) {
+            return Err(Error::invalid("limit", &limit.to_string(), "must be 1–1,000"));
+        }
+        let after = after.map(|id| After { value: Value::Null, key: id.into() });
+        self.find(&Query::all().after(after).limit(limit))
+    }
+}
+
+impl Tx<'_> {
+    /// Takes events out of the outbox, because they were passed on. Returns how many there were;
+    /// those that are gone already do no harm.
+    ///
+    /// # Errors
+    ///
+    /// The store's own.
+    pub fn acknowledge(&mut self, events: impl IntoIterator<Item = EventId>) -> Result<usize> {
+        let mut gone = 0_usize;
+        for id in events {
+            gone = gone.saturating_add(usize::from(self.delete::<Event>(id)?));
+        }
+        Ok(gone)
+    }
+}

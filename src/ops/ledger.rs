@@ -1,0 +1,254 @@
+//! The ledger of usage: listed, and compared with the counters that sum it up.
+
+use crate::domain::access::CustomerRef;
+use crate::domain::entitlement::Entitlement;
+use crate::domain::meter::{Closed, Meter, MeterId};
+use crate::domain::metering::{
+    Discrepancy, HistoryFilter, Reconciliation, SnapshotType, UsageEvent, UsageSnapshot,
+    UsageWindow, UsageWindowId, Verification,
+};
+use crate::domain::quantity::Quantity;
+use crate::domain::text::Note;
+use crate::error::{Error, Result};
+use crate::ops::features::parse_code;
+use crate::page::{Cursor, Page};
+use crate::store::query::{Op, Query};
+use crate::store::schema::Col;
+use crate::tables::Stored;
+use crate::tenure::Tenure;
+use crate::tx::{Tx, View};
+use serde_json::json;
+use std::collections::BTreeMap;
+use time::OffsetDateTime;
+
+const METER: Col = <UsageEvent as Stored>::TABLE.col("meter_id");
+const EVENT_TIME: Col = <UsageEvent as Stored>::TABLE.col("event_time");
+const EVENT_TYPE: Col = <UsageEvent as Stored>::TABLE.col("event_type");
+const DELIVERED_AT: Col = <UsageEvent as Stored>::TABLE.col("delivered_at");
+const SNAPSHOT_METER: Col = <UsageSnapshot as Stored>::TABLE.col("meter_id");
+const SNAPSHOT_CREATED: Col = <UsageSnapshot as Stored>::TABLE.col("created_at");
+const WINDOW_METER: Col = <UsageWindow as Stored>::TABLE.col("meter_id");
+
+/// A reason that tenure itself gives.
+pub(crate) fn reason(text: &str) -> Result<Note> {
+    Note::parse(text).map_err(|it| Error::invalid("reason", &it.value, it.rule))
+}
+
+impl View<'_> {
+    /// The usage events of a customer's feature, newest first, a page at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Invalid`] when `limit` is not 1–1,000.
+    pub fn usage_history(
+        &self,
+        customer: impl Into<CustomerRef>,
+        feature: &str,
+        filter: &HistoryFilter,
+        limit: usize,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<UsageEvent>> {
+        let meter = self.meter_id(&customer.into(), feature)?;
+        let mut query = Query::all().eq(METER, &meter).newest_by(EVENT_TIME);
+        if let Some(event_type) = filter.event_type {
+            query = query.eq(EVENT_TYPE, &event_type);
+        }
+        if let Some(from) = filter.from {
+            query = query.filter(EVENT_TIME, Op::Ge, &from);
+        }
+        if let Some(to) = filter.to {
+            query = query.filter(EVENT_TIME, Op::Lt, &to);
+        }
+        if filter.exclude_delivered {
+            query = query.eq(DELIVERED_AT, &None::<OffsetDateTime>);
+        }
+        self.page(query, limit, cursor)
+    }
+
+    /// The snapshots of a customer's usage of a feature, newest first, a page at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Invalid`] when `limit` is not 1–1,000.
+    pub fn usage_snapshots(
+        &self,
+        customer: impl Into<CustomerRef>,
+        feature: &str,
+        limit: usize,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<UsageSnapshot>> {
+        let meter = self.meter_id(&customer.into(), feature)?;
+        let query = Query::all().eq(SNAPSHOT_METER, &meter).newest_by(SNAPSHOT_CREATED);
+        self.page(query, limit, cursor)
+    }
+
+    fn meter_id(&self, customer: &CustomerRef, feature: &str) -> Result<MeterId> {
+        let customer = self.resolve_customer(customer)?;
+        Ok(MeterId::of(customer.id, &parse_code("feature", feature)?))
+    }
+
+    /// Every difference between the counters of a meter and its events, and how many events there
+    /// are.
+    fn compare(&self, meter: &Meter) -> Result<(Vec<Discrepancy>, usize)> {
+        let windows = self.windows(meter)?;
+        let mut sums: BTreeMap<OffsetDateTime, i128> = BTreeMap::new();
+        let mut events = 0_usize;
+        let query = Query::all().eq(METER, &meter.id).oldest_by(EVENT_TIME);
+        self.each::<UsageEvent>(query, |event| {
+            let window = windows.range(..=event.event_time).next_back();
+            let start = window.filter(|(_, window)| event.event_time < window.window_end);
+            let start = start.map_or(meter.window_start, |(start, _)| *start);
+            let sum = sums.entry(start).or_default();
+            *sum = sum.saturating_add(i128::from(event.quantity.millionths()));
+            events = events.saturating_add(1);
+            Ok(())
+        })?;
+        let mut stored: BTreeMap<OffsetDateTime, Quantity> =
+            windows.values().map(|window| (window.window_start, window.used)).collect();
+        stored.insert(meter.window_start, meter.used);
+        let mut found = Vec::new();
+        for (window_start, stored) in stored {
+            let sum = sums.get(&window_start).copied().unwrap_or_default();
+            let computed = i64::try_from(sum).map_or(Quantity::MAX, Quantity::from_millionths);
+            if computed != stored {
+                let (meter_id, customer_id) = (meter.id, meter.customer_id);
+                let feature_code = meter.feature_code.clone();
+                found.push(Discrepancy {
+                    meter_id,
+                    customer_id,
+                    feature_code,
+                    stored,
+                    computed,
+                    window_start,
+                });
+            }
+        }
+        Ok((found, events))
+    }
+
+    /// The windows of a meter that ended, by start.
+    fn windows(&self, meter: &Meter) -> Result<BTreeMap<OffsetDateTime, UsageWindow>> {
+        let query = Query::all().eq(WINDOW_METER, &meter.id);
+        let windows = self.all::<UsageWindow>(query)?;
+        Ok(windows.into_iter().map(|window| (window.window_start, window)).collect())
+    }
+}
+
+impl Tx<'_> {
+    /// Recomputes the counters of a customer's feature from its events, mends what differs, takes a
+    /// snapshot of it and says so. With correct code and a sound file nothing ever differs.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when there is no such customer, feature or meter.
+    pub fn reconcile(
+        &mut self,
+        customer: impl Into<CustomerRef>,
+        feature: &str,
+    ) -> Result<Reconciliation> {
+        let id = self.view().meter_id(&customer.into(), feature)?;
+        let mut meter = self.require::<Meter>(id)?;
+        let (discrepancies, _) = self.view().compare(&meter)?;
+        self.whole(|tx| {
+            for found in &discrepancies {
+                let window = UsageWindowId::of(meter.id, found.window_start);
+                if found.window_start == meter.window_start {
+                    meter.used = found.computed;
+                    tx.put(&meter)?;
+                } else if let Some(mut window) = tx.get::<UsageWindow>(window)? {
+                    window.used = found.computed;
+                    tx.put(&window)?;
+                }
+                let reason = reason("the counter differed from the events")?;
+                let kind = SnapshotType::Reconciliation;
+                let snapshot = tx.snapshot(&meter, kind, reason, found.computed);
+                tx.insert(&snapshot)?;
+                let data = json!({ "stored": found.stored, "computed": found.computed });
+                tx.announce("meter.reconciled", meter.id, meter.customer_id, data);
+            }
+            Ok(Reconciliation { meter, discrepancies })
+        })
+    }
+
+    /// The window that ended in which usage at `at` counts; none if it counts in the running one.
+    pub(crate) fn late_window(
+        &self,
+        meter: &Meter,
+        closed: Option<&Closed>,
+        at: OffsetDateTime,
+    ) -> Result<Option<UsageWindow>> {
+        let now = self.now();
+        let config = self.config();
+        let (earliest, latest) =
+            (now.saturating_sub(config.late_usage_max), now.saturating_add(config.early_usage_max));
+        if at > latest || at < earliest {
+            let rule = "must be at most five minutes ahead and not older than late usage may be";
+            return Err(Error::invalid("eventTime", &at.to_string(), rule));
+        }
+        if at >= meter.window_start {
+            return Ok(None);
+        }
+        if let Some(closed) = closed.filter(|closed| closed.start <= at) {
+            return Ok(Some(window_of(meter, closed.start, closed.end, closed.used)));
+        }
+        let windows = self.view().windows(meter)?;
+        let before = windows.range(..=at).next_back().map(|(_, window)| window);
+        if let Some(window) = before.filter(|window| at < window.window_end) {
+            return Ok(Some(window.clone()));
+        }
+        // A window in which nothing was used: it lies between its neighbours, where the calendar of
+        // the entitlement puts it.
+        let grants = self.view().grants(meter.customer_id, &meter.feature_code)?;
+        let base = grants.iter().find(|it| !it.source.is_additional()).or(grants.first());
+        let begins = base.map(|it| it.valid_from.unwrap_or(it.anchor));
+        let period = base.and_then(|it| Entitlement::period(it, at));
+        let (Some(period), true) = (period, begins.is_some_and(|begins| begins <= at)) else {
+            let rule = "must not lie before the entitlement began";
+            return Err(Error::invalid("eventTime", &at.to_string(), rule));
+        };
+        let next = windows.range(at..).next().map_or(meter.window_start, |(start, _)| *start);
+        let next = closed.map_or(next, |closed| next.min(closed.start));
+        let start = period.start.max(before.map_or(period.start, |window| window.window_end));
+        let end = period.end.unwrap_or(next).min(next);
+        Ok(Some(window_of(meter, start, end, Quantity::ZERO)))
+    }
+}
+
+fn window_of(
+    meter: &Meter,
+    start: OffsetDateTime,
+    end: OffsetDateTime,
+    used: Quantity,
+) -> UsageWindow {
+    UsageWindow {
+        id: UsageWindowId::of(meter.id, start),
+        meter_id: meter.id,
+        customer_id: meter.customer_id,
+        window_start: start,
+        window_end: end,
+        used,
+    }
+}
+
+impl Tenure {
+    /// Recomputes every counter of the org from the ledger of events and reports every difference,
+    /// without changing anything. `progress` is told how many meters were compared so far.
+    ///
+    /// # Errors
+    ///
+    /// Only the store's own.
+    pub fn verify(&self, mut progress: impl FnMut(usize)) -> Result<Verification> {
+        self.read(|view| {
+            let mut found = Verification::default();
+            view.each::<Meter>(Query::all(), |meter| {
+                let (differences, events) = view.compare(&meter)?;
+                found.meters = found.meters.saturating_add(1);
+                found.events = found.events.saturating_add(events);
+                found.discrepancies.extend(differences);
+                progress(found.meters);
+                Ok(())
+            })?;
+            Ok(found)
+        })
+    }
+}

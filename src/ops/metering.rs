@@ -1,0 +1,423 @@
+//! Metering: what is used is counted exactly once, and never beyond a limit that rejects.
+
+use crate::domain::access::{CustomerRef, Denial, DenialReason};
+use crate::domain::allowance::allowance;
+use crate::domain::customer::{Customer, CustomerId};
+use crate::domain::feature::{Feature, Overage};
+use crate::domain::instant;
+use crate::domain::meter::{Closed, Meter, MeterId};
+use crate::domain::metering::{
+    Asked, Correction, DeliveryStatus, LimitExceeded, SnapshotType, Track, UsageEvent,
+    UsageEventId, UsageEventType, UsageResult, UsageSource, UsageWindow,
+};
+use crate::domain::quantity::Quantity;
+use crate::domain::text::{Code, ExternalId, IdempotencyKey, Note};
+use crate::domain::threshold;
+use crate::error::{Error, Faults, Result};
+use crate::store::query::Query;
+use crate::store::schema::Col;
+use crate::tables::Stored;
+use crate::tx::Tx;
+use serde_json::json;
+use std::sync::Arc;
+
+const USED: Col = <Meter as Stored>::TABLE.col("used");
+const WINDOW_USED: Col = <UsageWindow as Stored>::TABLE.col("used");
+const ADJUSTS: Col = <UsageEvent as Stored>::TABLE.col("adjusts_event_id");
+
+/// Whose meter of what, and under which key.
+struct Target {
+    customer: CustomerId,
+    feature: Code,
+    key: IdempotencyKey,
+    /// Whether the caller gave the key: only then can the call be a retry.
+    keyed: bool,
+    source: UsageSource,
+    performed_by: Option<String>,
+}
+
+/// A change that is admitted: the meter that it counts on as it is now, and where it counts.
+struct Admitted {
+    meter: Meter,
+    feature: Arc<Feature>,
+    /// Whether the stored meter is still the one before its window ended.
+    rolled: bool,
+    closed: Option<Closed>,
+    /// The window that ended in which late usage counts.
+    late: Option<UsageWindow>,
+    /// The usage before.
+    before: Quantity,
+    /// The change.
+    delta: Quantity,
+}
+
+impl Tx<'_> {
+    /// Counts usage. A retry with the same key and content returns the first answer and counts
+    /// nothing; what would go beyond a rejecting limit is refused and leaves the key free. The
+    /// order is duplicate, limit, effect: a retry of what was counted is never refused.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] for a quantity that is not above zero, a malformed key, a time that lies
+    /// more than five minutes ahead or too far back; [`Error::NotFound`] for the customer or the
+    /// feature; [`Error::Denied`] when the customer has no right to it now;
+    /// [`Error::LimitExceeded`]; [`Error::KeyReused`] when the key was used for something else.
+    pub fn track(&mut self, track: &Track) -> Result<UsageResult> {
+        let mut faults = Faults::default();
+        if !track.quantity.is_positive() {
+            faults.add("quantity", &track.quantity.to_string(), "must be above zero");
+        }
+        let asked = Asked {
+            event_type: UsageEventType::Increment,
+            quantity: track.quantity,
+            event_time: track.event_time.map(instant::utc),
+            adjusts: None,
+            reason: None,
+            metadata: track.metadata.as_ref(),
+        };
+        let key = track.idempotency_key.as_deref();
+        let target =
+            self.target(&track.customer, &track.feature, key, track.source, None, faults)?;
+        self.count(&target, &asked)
+    }
+
+    /// Sets the usage of the current window to a value, to correct it. A limit does not refuse it:
+    /// it states a fact.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] when the value is below zero or there is no reason; [`Error::NotFound`];
+    /// [`Error::Denied`] when the customer never had a right to the feature; [`Error::KeyReused`].
+    pub fn set_usage(&mut self, correction: &Correction) -> Result<UsageResult> {
+        let mut faults = Faults::default();
+        if correction.quantity.is_negative() {
+            faults.add("quantity", &correction.quantity.to_string(), "must not be negative");
+        }
+        if correction.adjusts_event_id.is_some() {
+            faults.add("adjustsEventId", "", "belongs to an adjustment");
+        }
+        self.correct(correction, UsageEventType::Set, faults)
+    }
+
+    /// Corrects the usage of the current window by a difference, such as a refund. A limit does not
+    /// refuse it; below zero it cannot go, and the refunds of one event never exceed it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] when the difference is zero or there is no reason; [`Error::NotFound`]
+    /// also for the event that it corrects; [`Error::Rule`] when usage would fall below zero or a
+    /// refund would exceed its event; [`Error::Denied`]; [`Error::KeyReused`].
+    pub fn adjust_usage(&mut self, correction: &Correction) -> Result<UsageResult> {
+        let mut faults = Faults::default();
+        if correction.quantity == Quantity::ZERO {
+            faults.add("quantity", "0", "must not be zero");
+        }
+        self.correct(correction, UsageEventType::Adjustment, faults)
+    }
+
+    fn correct(
+        &mut self,
+        correction: &Correction,
+        event_type: UsageEventType,
+        mut faults: Faults,
+    ) -> Result<UsageResult> {
+        if correction.reason.trim().is_empty() {
+            faults.add("reason", "", "is required");
+        }
+        let asked = Asked {
+            event_type,
+            quantity: correction.quantity,
+            event_time: None,
+            adjusts: correction.adjusts_event_id,
+            reason: faults.note("reason", Note::parse(&correction.reason)),
+            metadata: correction.metadata.as_ref(),
+        };
+        let (customer, feature) = (&correction.customer, correction.feature.as_str());
+        let (key, by) = (correction.idempotency_key.as_deref(), correction.performed_by.as_deref());
+        let target = self.target(customer, feature, key, UsageSource::Adjustment, by, faults)?;
+        self.count(&target, &asked)
+    }
+
+    /// Whose meter is meant, every fault of the call noted.
+    fn target(
+        &self,
+        customer: &CustomerRef,
+        feature: &str,
+        key: Option<&str>,
+        source: UsageSource,
+        performed_by: Option<&str>,
+        mut faults: Faults,
+    ) -> Result<Target> {
+        let keyed = key.is_some();
+        let made = || format!("{:032x}", self.random());
+        let key = IdempotencyKey::parse(&key.map_or_else(made, ToOwned::to_owned));
+        let key = faults.note("idempotencyKey", key);
+        let by = performed_by.and_then(|it| faults.note("performedBy", ExternalId::parse(it)));
+        let (Some(key), true) = (key, faults.0.is_empty()) else {
+            return Err(Error::Invalid(faults));
+        };
+        let Some(id) = self.view().customer_id(customer)? else {
+            let CustomerRef::ExternalOrg(external) = customer else {
+                return Err(Error::not_found("customer", ""));
+            };
+            return Err(Error::not_found("customer", external));
+        };
+        let feature = Code::parse(feature).map_err(|_| Error::not_found("feature", feature))?;
+        let performed_by = by.map(|by| by.as_str().to_owned());
+        Ok(Target { customer: id, feature, key, keyed, source, performed_by })
+    }
+
+    /// Duplicate, then limit, then effect.
+    fn count(&mut self, target: &Target, asked: &Asked<'_>) -> Result<UsageResult> {
+        let meter = MeterId::of(target.customer, &target.feature);
+        let id = UsageEventId::of(meter, &target.key);
+        let admitted = match self.admit(target, asked) {
+            Ok(admitted) => admitted,
+            Err(refusal) if target.keyed => {
+                return match self.get::<UsageEvent>(id)? {
+                    Some(first) => repeated(&first, target, asked),
+                    None => Err(refusal),
+                };
+            }
+            Err(refusal) => return Err(refusal),
+        };
+        let event = self.event(id, target, asked, &admitted);
+        // The insert itself tells whether the key was used: most calls are no retries.
+        if !self.insert(&event)? {
+            let first = self.require::<UsageEvent>(id)?;
+            return repeated(&first, target, asked);
+        }
+        self.whole(|tx| tx.effect(admitted, &event))?;
+        Ok(event.result(false))
+    }
+
+    /// Whether the change may be made, and what exactly it is; nothing is written.
+    fn admit(&self, target: &Target, asked: &Asked<'_>) -> Result<Admitted> {
+        let view = self.view();
+        let (customer, code) = (target.customer, &target.feature);
+        let feature =
+            view.cached_feature(code)?.ok_or_else(|| Error::not_found("feature", code))?;
+        let Some(mut meter) = self.get::<Meter>(MeterId::of(customer, code))? else {
+            view.customer(customer)?;
+            return Err(denied(customer, code, DenialReason::NotEntitled, None));
+        };
+        let now = self.now().max(meter.window_start);
+        let (mut rolled, mut closed) = (false, None);
+        if !meter.is_fresh(now) {
+            let barred = self.require::<Customer>(customer)?.barred();
+            let grants = view.grants(customer, code)?;
+            closed = meter.settle(allowance(barred, &grants, now), now);
+            rolled = true;
+        }
+        let late = match asked.event_time {
+            Some(at) => self.late_window(&meter, closed.as_ref(), at)?,
+            None => None,
+        };
+        let before = late.as_ref().map_or(meter.used, |window| window.used);
+        let delta = match asked.event_type {
+            UsageEventType::Increment => room(&meter, &feature, before, asked.quantity)?,
+            UsageEventType::Set => {
+                asked.quantity.checked_sub(before).ok_or(Error::Overflow("usage"))?
+            }
+            UsageEventType::Adjustment => self.adjustment(&meter, asked)?,
+        };
+        before.checked_add(delta).ok_or(Error::Overflow("usage"))?;
+        Ok(Admitted { meter, feature, rolled, closed, late, before, delta })
+    }
+
+    /// The difference that an adjustment makes, if it may: the usage stays at or above zero, and
+    /// the refunds of one event at or below it.
+    fn adjustment(&self, meter: &Meter, asked: &Asked<'_>) -> Result<Quantity> {
+        let by = asked.quantity;
+        let after = meter.used.checked_add(by).ok_or(Error::Overflow("usage"))?;
+        if after.is_negative() {
+            let rule = format!("usage is {}: it would fall below zero by {by}", meter.used);
+            return Err(Error::rule(rule));
+        }
+        let Some(id) = asked.adjusts else { return Ok(by) };
+        let corrected = self.get::<UsageEvent>(id)?.filter(|it| it.meter_id == meter.id);
+        let corrected = corrected.ok_or_else(|| Error::not_found("usage event", id))?;
+        let mut left = Some(corrected.quantity);
+        self.view().each::<UsageEvent>(Query::all().eq(ADJUSTS, &Some(id)), |earlier| {
+            left = left.and_then(|left| left.checked_add(earlier.quantity));
+            Ok(())
+        })?;
+        match left.and_then(|left| left.checked_add(by)) {
+            Some(left) if !left.is_negative() => Ok(by),
+            _ => Err(Error::rule(format!(
+                "the refunds of event `{id}` would exceed its quantity of {}",
+                corrected.quantity
+            ))),
+        }
+    }
+
+    /// The entry of the ledger.
+    fn event(
+        &self,
+        id: UsageEventId,
+        target: &Target,
+        asked: &Asked<'_>,
+        admitted: &Admitted,
+    ) -> UsageEvent {
+        let increment = asked.event_type == UsageEventType::Increment;
+        UsageEvent {
+            id,
+            meter_id: admitted.meter.id,
+            customer_id: target.customer,
+            feature_code: target.feature.clone(),
+            quantity: admitted.delta,
+            requested: (increment && admitted.delta != asked.quantity).then_some(asked.quantity),
+            source: target.source,
+            event_type: asked.event_type,
+            event_time: asked.event_time.unwrap_or(self.now()),
+            is_timed: asked.event_time.is_some(),
+            created_at: self.now(),
+            previous_value: admitted.before,
+            quantity_limit: admitted.meter.limit,
+            included_quantity: admitted.meter.included,
+            adjustment_reason: asked.reason.clone(),
+            adjusts_event_id: asked.adjusts,
+            idempotency_key: target.key.clone(),
+            metadata: asked.metadata.cloned(),
+            performed_by: match (&target.performed_by, self.actor()) {
+                (Some(by), _) => Some(by.clone()),
+                (None, "system") => None,
+                (None, actor) => Some(actor.to_owned()),
+            },
+            product_id: self.product().clone(),
+            billing_profile_id: None,
+            stripe_delivery_status: DeliveryStatus::NotApplicable,
+            stripe_event_id: None,
+            stripe_delivery_error: None,
+            delivered_at: None,
+        }
+    }
+
+    /// Brings the counters in line with the ledger's new entry, and tells of it.
+    fn effect(&mut self, admitted: Admitted, event: &UsageEvent) -> Result<()> {
+        let Admitted { mut meter, feature, rolled, closed, late, before, delta } = admitted;
+        let after = before.checked_add(delta).ok_or(Error::Overflow("usage"))?;
+        let data = json!({ "feature": meter.feature_code, "quantity": delta, "used": after });
+        let name = match event.event_type {
+            UsageEventType::Increment => "entitlement.consumed",
+            UsageEventType::Set => "usage_event.set",
+            UsageEventType::Adjustment => "usage_event.adjusted",
+        };
+        let is_late = late.is_some();
+        if let Some(closed) = closed {
+            self.record_closed(&meter, closed)?;
+        }
+        if let Some(mut window) = late {
+            let by = delta.millionths();
+            if self.add::<UsageWindow>(window.id, WINDOW_USED, by)?.is_none() {
+                window.used = after;
+                self.insert(&window)?;
+            }
+        } else {
+            meter.used = after;
+        }
+        if rolled {
+            self.put(&meter)?;
+        } else if !is_late {
+            self.add::<Meter>(meter.id, USED, delta.millionths())?;
+        }
+        self.announce(name, event.id, meter.customer_id, data);
+        if event.event_type == UsageEventType::Set {
+            let reason = event.adjustment_reason.clone().map_or_else(|| Note::parse(""), Ok);
+            let reason = reason.map_err(|it| Error::invalid("reason", &it.value, it.rule))?;
+            let mut snapshot = self.snapshot(&meter, SnapshotType::Set, reason, after);
+            snapshot.trigger_event_id = Some(event.id);
+            snapshot.metadata = event.metadata.clone();
+            snapshot.created_by =
+                event.performed_by.clone().unwrap_or_else(|| self.actor().to_owned());
+            self.insert(&snapshot)?;
+        }
+        if !is_late {
+            self.tell_thresholds(&meter, &feature, before, after);
+        }
+        Ok(())
+    }
+
+    /// Tells of every threshold that lies in (before, after].
+    fn tell_thresholds(
+        &mut self,
+        meter: &Meter,
+        feature: &Feature,
+        before: Quantity,
+        after: Quantity,
+    ) {
+        let Some(limit) = meter.limit else { return };
+        let percentages = &self.config().thresholds;
+        let crossed = threshold::crossed_percentages(
+            percentages,
+            Some(limit.millionths()),
+            before.millionths(),
+            after.millionths(),
+        );
+        for percent in crossed {
+            let data = json!({
+                "feature": feature.code, "percent": percent, "used": after, "limit": limit,
+            });
+            self.announce("entitlement.threshold_reached", meter.id, meter.customer_id, data);
+        }
+        if before < limit && after >= limit {
+            let data = json!({ "feature": feature.code, "used": after, "limit": limit });
+            self.announce("entitlement.exhausted", meter.id, meter.customer_id, data);
+        }
+    }
+}
+
+/// The answer to a key that was used before: the first one, if it was used for the same.
+fn repeated(first: &UsageEvent, target: &Target, asked: &Asked<'_>) -> Result<UsageResult> {
+    match first.differs_from(asked) {
+        None => Ok(first.result(true)),
+        Some(field) => {
+            let event_id = first.id.uuid();
+            Err(Error::KeyReused { key: target.key.to_string(), field, event_id })
+        }
+    }
+}
+
+/// How much of `quantity` is counted on top of `before`: all of it, or with a clamping limit what
+/// fits.
+fn room(
+    meter: &Meter,
+    feature: &Feature,
+    before: Quantity,
+    quantity: Quantity,
+) -> Result<Quantity> {
+    let disabled = (!feature.is_active).then_some(DenialReason::Disabled);
+    if let Some(reason) = meter.denial.or(disabled) {
+        let remedy = meter.remedy(reason, quantity);
+        return Err(denied(meter.customer_id, &feature.code, reason, remedy));
+    }
+    let after = before.checked_add(quantity).ok_or(Error::Overflow("usage"))?;
+    let Some(limit) = meter.limit else { return Ok(quantity) };
+    let Some(ceiling) = feature.overage.ceiling(limit) else { return Ok(quantity) };
+    if after <= ceiling {
+        return Ok(quantity);
+    }
+    let fits = ceiling.beyond(before);
+    if feature.overage == Overage::Clamp && fits.is_positive() {
+        return Ok(fits);
+    }
+    Err(Error::LimitExceeded(Box::new(LimitExceeded {
+        customer_id: meter.customer_id,
+        feature_code: feature.code.clone(),
+        limit,
+        used: before,
+        requested: quantity,
+        remaining: limit.beyond(before),
+        reset_at: meter.window_end,
+    })))
+}
+
+fn denied(
+    customer_id: CustomerId,
+    feature: &Code,
+    reason: DenialReason,
+    remedy: Option<crate::Remedy>,
+) -> Error {
+    let remedy = remedy.or_else(|| reason.remedy(None));
+    Error::Denied(Box::new(Denial { customer_id, feature_code: feature.clone(), reason, remedy }))
+}

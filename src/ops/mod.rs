@@ -1,0 +1,33 @@
+//! What can be done: the methods of [`View`](crate::View) and [`Tx`](crate::Tx), where rules meet
+//! records.
+//!
+//! Each file is one subject. An operation reads what it needs, asks `domain/` what follows, and
+//! writes it with its event. It checks everything before it writes anything, so that one that is
+//! refused has changed nothing.
+
+mod access;
+mod backfill;
+mod billing;
+mod contacts;
+mod customers;
+mod display_names;
+mod entitlements;
+mod events;
+mod features;
+mod flairs;
+mod ledger;
+mod links;
+mod metering;
+mod onboarding;
+mod smart_link;
+mod subscriptions;
+mod tick;
+mod tiers;
+mod users;
+
+pub use backfill::BackfillReport;
+pub use contacts::{ContactUpsert, ContactsUpsert};
+pub use flairs::NewFlair;
+pub use links::NewLink;
+pub use subscriptions::TierApplied;
+pub use tick::Ticked;

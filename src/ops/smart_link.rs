@@ -1,0 +1,147 @@
+//! Smart linking: which customer is this? Candidates come from an index, never from a scan.
+
+use crate::domain::clues::{Clues, Hints};
+use crate::domain::contact::Contact;
+use crate::domain::customer::{Customer, CustomerId};
+use crate::domain::domain_name::DomainName;
+use crate::domain::email::Email;
+use crate::domain::link::{LinkKey, LinkKeyId, LinkKind};
+use crate::domain::match_keys::{CANDIDATES_PER_KEY_MAX, Known, keys_of, keys_of_clues};
+use crate::domain::name_likeness::usual_weight;
+use crate::domain::onboarding::{SmartLink, Suggestion};
+use crate::domain::smart_link::{Decision, Judgement, decide, judge};
+use crate::error::{Error, Result};
+use crate::ops::links::NewLink;
+use crate::store::query::Query;
+use crate::store::schema::Col;
+use crate::tables::Stored;
+use crate::tx::{Tx, View};
+use std::collections::BTreeSet;
+
+const KIND: Col = <LinkKey as Stored>::TABLE.col("kind");
+const TEXT: Col = <LinkKey as Stored>::TABLE.col("text");
+const CUSTOMER: Col = <LinkKey as Stored>::TABLE.col("customer_id");
+const CONTACT_CUSTOMER: Col = <Contact as Stored>::TABLE.col("customer_id");
+
+/// The contacts whose addresses say something of the customer's domain: the newest so many.
+const CONTACTS_MAX: usize = 50;
+
+impl View<'_> {
+    /// Which customer an organisation with these hints is, as far as can be told; nothing is
+    /// written. Linked organisations are not looked at: see
+    /// [`smart_link`](crate::Tx::smart_link).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] when `min_confidence` is not 0–1.
+    pub fn find_match(&self, hints: &Hints, min_confidence: f64) -> Result<SmartLink> {
+        if !(0.0..=1.0).contains(&min_confidence) {
+            let rule = "must be 0–1";
+            return Err(Error::invalid("minConfidence", &min_confidence.to_string(), rule));
+        }
+        let clues = Clues::read(hints);
+        let mut judged = Vec::new();
+        for id in self.candidates(&clues)? {
+            let Some(customer) = self.get::<Customer>(id)? else { continue };
+            let judgement = judge(&clues, &self.known(&customer)?, &usual_weight);
+            judged.push((id, judgement));
+        }
+        Ok(match decide(judged, min_confidence) {
+            Decision::NoMatch => SmartLink::NoMatch,
+            Decision::Linked(id, judgement) => SmartLink::Linked(self.suggestion(id, judgement)?),
+            Decision::Suggestions(ranked) => {
+                let ranked = ranked.into_iter();
+                let suggestions = ranked.map(|(id, judgement)| self.suggestion(id, judgement));
+                SmartLink::Suggestions { suggestions: suggestions.collect::<Result<_>>()? }
+            }
+        })
+    }
+
+    /// The customers that share a key of the index with the clues.
+    fn candidates(&self, clues: &Clues) -> Result<BTreeSet<CustomerId>> {
+        let mut candidates = BTreeSet::new();
+        for key in keys_of_clues(clues) {
+            let query = Query::all().eq(KIND, &key.kind).eq(TEXT, &key.text);
+            let found = self.find::<LinkKey>(&query.limit(CANDIDATES_PER_KEY_MAX))?;
+            candidates.extend(found.into_iter().map(|key| key.customer_id));
+        }
+        Ok(candidates)
+    }
+
+    /// What is known of a customer that can answer hints.
+    fn known(&self, customer: &Customer) -> Result<Known> {
+        let query = Query::all().eq(CONTACT_CUSTOMER, &customer.id).newest().limit(CONTACTS_MAX);
+        let contacts = self.find::<Contact>(&query)?;
+        let own = customer.email.iter().chain(&customer.billing_email).cloned();
+        let people = contacts.into_iter().filter_map(|contact| contact.email);
+        let emails: Vec<Email> = own.chain(people).collect();
+        let domains: Vec<DomainName> = customer.domain.iter().cloned().collect();
+        Ok(Known::new(customer.name.as_str(), &domains, &emails))
+    }
+
+    fn suggestion(&self, id: CustomerId, judgement: Judgement) -> Result<Suggestion> {
+        Ok(Suggestion {
+            customer_id: id,
+            customer_name: self.customer(id)?.name,
+            confidence: judgement.confidence,
+            reason: judgement.reason(),
+            evidence: judgement.evidence,
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// Links an organisation of the handle's product to the customer that it is, if one match is
+    /// clear; otherwise writes nothing and says what was found. `min_confidence` is how sure it
+    /// must be, 0–1; 0.6 unless told otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] when the id or `min_confidence` is malformed. Malformed hints are not used.
+    pub fn smart_link(
+        &mut self,
+        external_org_id: &str,
+        hints: &Hints,
+        min_confidence: Option<f64>,
+    ) -> Result<SmartLink> {
+        if let Some(customer) = self.view().customer_by_link(external_org_id)? {
+            let (customer_id, customer_name) = (customer.id, customer.name);
+            return Ok(SmartLink::AlreadyLinked { customer_id, customer_name });
+        }
+        let least = min_confidence.unwrap_or(self.config().min_confidence);
+        let found = self.view().find_match(hints, least)?;
+        if let SmartLink::Linked(best) = &found {
+            let new = NewLink::to(external_org_id);
+            self.link_as(best.customer_id, &new, LinkKind::Smart, Some(best.confidence))?;
+        }
+        Ok(found)
+    }
+
+    /// Brings the index of smart linking in line with a customer.
+    pub(crate) fn index_customer(&mut self, customer: &Customer) -> Result<()> {
+        let wanted = keys_of(&self.view().known(customer)?);
+        let held = self.view().all::<LinkKey>(Query::all().eq(CUSTOMER, &customer.id))?;
+        for key in &held {
+            if !wanted.iter().any(|it| it.kind == key.kind && it.text == key.text) {
+                self.delete::<LinkKey>(key.id)?;
+            }
+        }
+        for key in wanted {
+            if held.iter().any(|it| it.kind == key.kind && it.text == key.text) {
+                continue;
+            }
+            let id = LinkKeyId::of(customer.id, key.kind, &key.text);
+            let (kind, text) = (key.kind, key.text);
+            self.insert(&LinkKey { id, customer_id: customer.id, kind, text })?;
+        }
+        Ok(())
+    }
+
+    /// Takes a customer out of the index of smart linking.
+    pub(crate) fn unindex_customer(&mut self, customer: CustomerId) -> Result<()> {
+        for key in self.view().all::<LinkKey>(Query::all().eq(CUSTOMER, &customer))? {
+            self.delete::<LinkKey>(key.id)?;
+        }
+        Ok(())
+    }
+}

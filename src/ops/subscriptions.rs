@@ -1,0 +1,622 @@
+//! Subscriptions: added, moved, and what follows from them: the customer's tier and rights.
+
+use crate::domain::customer::{Customer, CustomerId, Stage};
+use crate::domain::cycle::Cycle;
+use crate::domain::document::Document;
+use crate::domain::link::ProductId;
+use crate::domain::recurrence::Recurrence;
+use crate::domain::subscription::{
+    BillingCycle, NewSubscription, Subscription, SubscriptionAction, SubscriptionId,
+    SubscriptionKind, SubscriptionStatus, monthly_revenue,
+};
+use crate::domain::text::{Code, ExternalId, Malformed, Name};
+use crate::domain::tier::{Tier, TierId, TierOverride};
+use crate::domain::tier_change::{TierChange, Usage, When, compare};
+use crate::domain::zone::TimeZone;
+use crate::error::{Error, Faults, Result};
+use crate::ops::features::parse_code;
+use crate::store::query::Query;
+use crate::store::schema::Col;
+use crate::tables::Stored;
+use crate::tx::{Tx, View};
+use serde::Serialize;
+use serde_json::json;
+use time::{Duration, OffsetDateTime};
+
+const CUSTOMER: Col = <Subscription as Stored>::TABLE.col("customer_id");
+const CREATED_AT: Col = <Subscription as Stored>::TABLE.col("created_at");
+
+/// A tier that was given to a customer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct TierApplied {
+    /// The subscription that carries it.
+    pub subscription: Subscription,
+    /// What it altered.
+    pub change: TierChange,
+}
+
+impl View<'_> {
+    /// The subscription with this id.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub fn subscription(&self, id: SubscriptionId) -> Result<Subscription> {
+        self.require(id)
+    }
+
+    /// The subscriptions of a customer, those that are over included, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub fn subscriptions(&self, customer: CustomerId) -> Result<Vec<Subscription>> {
+        self.customer(customer)?;
+        self.all(Query::all().eq(CUSTOMER, &customer).newest_by(CREATED_AT))
+    }
+
+    /// What giving a customer a tier now would alter, and what it uses beyond the new limits.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Invalid`] when an override names a feature that the tier lacks.
+    pub fn preview_tier(
+        &self,
+        customer: CustomerId,
+        tier: &str,
+        overrides: &[TierOverride],
+    ) -> Result<TierChange> {
+        self.customer(customer)?;
+        let tier = self.tier(tier)?;
+        let current = self.carrying(customer, self.product())?;
+        self.tier_change(customer, current.as_ref(), &tier, overrides, self.now())
+    }
+
+    fn tier_change(
+        &self,
+        customer: CustomerId,
+        current: Option<&Subscription>,
+        tier: &Tier,
+        overrides: &[TierOverride],
+        at: OffsetDateTime,
+    ) -> Result<TierChange> {
+        let (from, before) = match current {
+            Some(it) => (
+                it.tier_code.clone(),
+                self.tier_features(&it.tier_code, it.tier_version, &it.overrides)?,
+            ),
+            None => (parse_code("tier", "free")?, Vec::new()),
+        };
+        let after = self.tier_features(&tier.code, tier.version, overrides)?;
+        compare((from, &before), (tier.code.clone(), &after), at, |feature| {
+            let excess =
+                self.cached_feature(feature)?.map_or_else(Default::default, |it| it.excess);
+            Ok(Usage { used: self.used(customer, feature)?, excess })
+        })
+    }
+
+    /// The subscription that carries the customer's tier in a product: the one that runs and is not
+    /// free, else the free one.
+    fn carrying(&self, customer: CustomerId, product: &ProductId) -> Result<Option<Subscription>> {
+        let running = self.running(customer)?;
+        let real =
+            |it: &&Subscription| it.kind != SubscriptionKind::Free && it.product_id == *product;
+        let free = || running.iter().find(|it| it.kind == SubscriptionKind::Free);
+        Ok(running.iter().find(real).or_else(free).cloned())
+    }
+
+    /// The subscriptions that give their tier now, the highest rank first.
+    pub(crate) fn running(&self, customer: CustomerId) -> Result<Vec<Subscription>> {
+        let all = self.all::<Subscription>(Query::all().eq(CUSTOMER, &customer))?;
+        let mut ranked = Vec::new();
+        for subscription in all.into_iter().filter(|it| it.status.is_running()) {
+            let rank = self.rank(&subscription.tier_code, subscription.tier_version)?;
+            ranked.push((std::cmp::Reverse(rank), subscription.created_at, subscription));
+        }
+        ranked.sort_by(|a, b| (a.0, a.1, a.2.id).cmp(&(b.0, b.1, b.2.id)));
+        Ok(ranked.into_iter().map(|(_, _, subscription)| subscription).collect())
+    }
+}
+
+impl Tx<'_> {
+    /// Adds a subscription in the handle's product. A paid one ends the free one and one that the
+    /// org gave.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Invalid`] with every fault; [`Error::Taken`] when a paid one
+    /// of this product runs already, or Stripe's id or the checkout session is recorded already.
+    pub fn add_subscription(
+        &mut self,
+        customer: CustomerId,
+        new: &NewSubscription,
+    ) -> Result<Subscription> {
+        let customer = self.view().customer(customer)?;
+        let subscription = self.draw_up(&customer, new)?;
+        self.check_overlap(&subscription)?;
+        self.whole(|tx| {
+            tx.end_superseded(&subscription)?;
+            tx.insert(&subscription)?;
+            let data = json!({
+                "tier": subscription.tier_code, "kind": subscription.kind,
+                "status": subscription.status,
+            });
+            tx.announce("subscription.added", subscription.id, customer.id, data);
+            tx.follow_subscriptions(customer)?;
+            Ok(subscription)
+        })
+    }
+
+    /// Gives a customer a tier in the handle's product: its running subscription changes to it, or,
+    /// without one that is more than free, one is recorded that the org gives. Usage of the running
+    /// period stays. Giving the tier that it has changes nothing but the overrides.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Invalid`] when an override names a feature that the tier lacks.
+    pub fn apply_tier(
+        &mut self,
+        customer: CustomerId,
+        tier: &str,
+        overrides: &[TierOverride],
+    ) -> Result<TierApplied> {
+        let change = self.view().preview_tier(customer, tier, overrides)?;
+        let current = self.view().carrying(customer, self.product())?;
+        let subscription = match current.filter(|it| it.kind != SubscriptionKind::Free) {
+            Some(current) if current.tier_code == change.to => {
+                self.change_tier(current, |it| it.overrides = overrides.to_vec())?
+            }
+            Some(current) => self.change_to(current, &change.to, overrides)?,
+            None => {
+                let mut new = NewSubscription::to(tier);
+                new.kind = SubscriptionKind::Manual;
+                new.overrides = overrides.to_vec();
+                self.add_subscription(customer, &new)?
+            }
+        };
+        Ok(TierApplied { subscription, change })
+    }
+
+    /// Gives a customer a tier of a higher rank, at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply_tier`](Self::apply_tier); [`Error::Rule`] when the rank is not higher.
+    pub fn upgrade(&mut self, customer: CustomerId, tier: &str) -> Result<TierApplied> {
+        if self.rank_step(customer, tier)?.is_le() {
+            return Err(Error::rule(format!(
+                "tier `{tier}` is no upgrade: its rank is not higher"
+            )));
+        }
+        self.apply_tier(customer, tier, &[])
+    }
+
+    /// Gives a customer a tier of a lower rank, at once or with the end of the running period.
+    /// Nothing is deleted: the change tells what exceeds the new limits.
+    ///
+    /// # Errors
+    ///
+    /// As [`apply_tier`](Self::apply_tier); [`Error::Rule`] when the rank is not lower, or there is
+    /// no period whose end could be waited for.
+    pub fn downgrade(
+        &mut self,
+        customer: CustomerId,
+        tier: &str,
+        when: When,
+    ) -> Result<TierApplied> {
+        if self.rank_step(customer, tier)?.is_ge() {
+            return Err(Error::rule(format!(
+                "tier `{tier}` is no downgrade: its rank is not lower"
+            )));
+        }
+        if when == When::Now {
+            return self.apply_tier(customer, tier, &[]);
+        }
+        let current = self.view().carrying(customer, self.product())?;
+        let current = current.and_then(|it| it.renewal_date.map(|end| (it, end)));
+        let Some((current, end)) = current else {
+            return Err(Error::rule("there is no running period whose end could be waited for"));
+        };
+        let tier = self.view().tier(tier)?;
+        let change = self.view().tier_change(customer, Some(&current), &tier, &[], end)?;
+        let subscription = self.change_tier(current, |it| it.next_tier_code = Some(tier.code))?;
+        Ok(TierApplied { subscription, change })
+    }
+
+    /// Brings a customer's running subscription to the latest version of its tier.
+    /// [`Tenure::preview`](crate::Tenure::preview) tells first what that alters.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], also when the customer's tier is not defined.
+    pub fn migrate_tier(&mut self, customer: CustomerId) -> Result<TierApplied> {
+        self.view().customer(customer)?;
+        let current = self.view().carrying(customer, self.product())?;
+        let current = current.ok_or_else(|| Error::not_found("subscription", customer))?;
+        let tier = self.view().tier(current.tier_code.as_str())?;
+        let overrides = current.overrides.clone();
+        let now = self.now();
+        let change = self.view().tier_change(customer, Some(&current), &tier, &overrides, now)?;
+        let subscription = self.change_tier(current, |it| it.tier_version = tier.version)?;
+        Ok(TierApplied { subscription, change })
+    }
+
+    /// Ends a subscription, at once or with the end of its running period. One that is over stays
+    /// as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Rule`] when there is no period whose end could be waited for,
+    /// or it is the free one.
+    pub fn cancel_subscription(&mut self, id: SubscriptionId, when: When) -> Result<Subscription> {
+        let mut subscription = self.view().subscription(id)?;
+        if subscription.kind == SubscriptionKind::Free {
+            return Err(Error::rule("the free subscription ends when a paid one is added"));
+        }
+        if subscription.status.is_over() {
+            return Ok(subscription);
+        }
+        subscription.cancelled_at.get_or_insert(self.now());
+        if when == When::Now {
+            return self.move_kept(subscription, SubscriptionAction::Cancel);
+        }
+        let Some(end) = subscription.renewal_date else {
+            return Err(Error::rule("there is no running period whose end could be waited for"));
+        };
+        subscription.cancel_at_period_end = true;
+        subscription.end_date = Some(end);
+        self.whole(|tx| {
+            tx.keep_subscription(&mut subscription)?;
+            let data = json!({ "cancelAtPeriodEnd": true });
+            tx.announce("subscription.updated", id, subscription.customer_id, data);
+            Ok(subscription)
+        })
+    }
+
+    /// Moves a subscription: activates, renews, expires, cancels it, or marks it past due. What
+    /// changes nothing leaves no event.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::InvalidTransition`].
+    pub fn move_subscription(
+        &mut self,
+        id: SubscriptionId,
+        action: SubscriptionAction,
+    ) -> Result<Subscription> {
+        let subscription = self.view().subscription(id)?;
+        self.move_kept(subscription, action)
+    }
+
+    pub(crate) fn move_kept(
+        &mut self,
+        mut subscription: Subscription,
+        action: SubscriptionAction,
+    ) -> Result<Subscription> {
+        let from = subscription.status;
+        let Some(to) = from.after(action)? else { return Ok(subscription) };
+        subscription.status = to;
+        let now = self.now();
+        match action {
+            SubscriptionAction::Cancel | SubscriptionAction::Expire => {
+                let end = subscription.end_date.filter(|end| *end <= now);
+                subscription.end_date = Some(end.unwrap_or(now));
+                subscription.renewal_date = None;
+                if action == SubscriptionAction::Cancel {
+                    subscription.cancelled_at.get_or_insert(now);
+                }
+            }
+            SubscriptionAction::Renew => {
+                let due = subscription.renewal_date.unwrap_or(now).max(now);
+                subscription.renewal_date = next_renewal(&subscription, due);
+            }
+            SubscriptionAction::Activate | SubscriptionAction::MarkPastDue => {}
+        }
+        let customer = self.require::<Customer>(subscription.customer_id)?;
+        self.whole(|tx| {
+            tx.keep_subscription(&mut subscription)?;
+            let (id, data) = (subscription.id, json!({ "from": from, "to": to }));
+            tx.announce(told(action), id, subscription.customer_id, data);
+            tx.follow_subscriptions(customer)?;
+            Ok(subscription)
+        })
+    }
+
+    /// Records the free subscription of a new customer, and what follows from it.
+    pub(crate) fn subscribe_for_free(&mut self, customer: Customer) -> Result<Customer> {
+        let mut free = NewSubscription::to("free");
+        free.kind = SubscriptionKind::Free;
+        free.start_date = Some(customer.created_at);
+        let mut subscription = self.draw_up(&customer, &free)?;
+        if subscription.tier_version == 0 {
+            subscription.plan_name = named("Free")?;
+        }
+        self.insert(&subscription)?;
+        let data = json!({ "tier": "free", "kind": "free", "status": "active" });
+        self.announce("subscription.added", subscription.id, customer.id, data);
+        self.follow_subscriptions(customer)
+    }
+
+    /// Ends what a subscription brings in a month. Returns whether it brought anything.
+    pub(crate) fn end_revenue(&mut self, mut subscription: Subscription) -> Result<bool> {
+        if subscription.mrr.is_none_or(|mrr| mrr.amount == 0) {
+            return Ok(false);
+        }
+        subscription.mrr = None;
+        self.keep_subscription(&mut subscription)?;
+        let data = json!({ "fields": ["mrr"] });
+        self.announce("subscription.updated", subscription.id, subscription.customer_id, data);
+        Ok(true)
+    }
+
+    /// Brings the customer's tier, monthly spend and rights in line with its subscriptions. A
+    /// customer without any gets the free one back.
+    pub(crate) fn follow_subscriptions(&mut self, mut customer: Customer) -> Result<Customer> {
+        let running = self.view().running(customer.id)?;
+        let Some(leading) = running.first() else {
+            return self.subscribe_for_free(customer);
+        };
+        let before = (customer.tier.clone(), customer.monthly_spend, customer.stage);
+        customer.tier = leading.tier_code.clone();
+        customer.monthly_spend = spend(&running, before.1);
+        let paid = running
+            .iter()
+            .any(|it| it.kind == SubscriptionKind::Paid && it.status == SubscriptionStatus::Active);
+        if paid && customer.stage == Stage::Trial {
+            customer.stage = Stage::Onboarding;
+        }
+        if before != (customer.tier.clone(), customer.monthly_spend, customer.stage) {
+            self.keep_customer(&mut customer)?;
+        }
+        if before.0 != customer.tier {
+            let data = json!({ "from": before.0, "to": customer.tier });
+            self.announce("customer.tier_changed", customer.id, customer.id, data);
+        }
+        self.entitle(&customer, &running)?;
+        Ok(customer)
+    }
+
+    fn rank_step(&self, customer: CustomerId, tier: &str) -> Result<std::cmp::Ordering> {
+        let view = self.view();
+        view.customer(customer)?;
+        let wanted = view.tier(tier)?;
+        let current = match view.carrying(customer, self.product())? {
+            Some(it) => view.rank(&it.tier_code, it.tier_version)?,
+            None => 0,
+        };
+        Ok(wanted.rank.cmp(&current))
+    }
+
+    /// Changes a subscription to the latest version of a tier.
+    pub(crate) fn change_to(
+        &mut self,
+        subscription: Subscription,
+        tier: &Code,
+        overrides: &[TierOverride],
+    ) -> Result<Subscription> {
+        let tier = self.view().tier(tier.as_str())?;
+        self.change_tier(subscription, |it| {
+            (it.tier_code, it.tier_version, it.plan_name) = (tier.code, tier.version, tier.name);
+            it.overrides = overrides.to_vec();
+            it.next_tier_code = None;
+        })
+    }
+
+    fn change_tier(
+        &mut self,
+        mut subscription: Subscription,
+        change: impl FnOnce(&mut Subscription),
+    ) -> Result<Subscription> {
+        let before = subscription.clone();
+        change(&mut subscription);
+        if subscription == before {
+            return Ok(before);
+        }
+        let tier = TierId::of(&subscription.tier_code, subscription.tier_version);
+        if let Some(fee) = self.get::<Tier>(tier)?.and_then(|tier| tier.base_fee)
+            && subscription.kind == SubscriptionKind::Paid
+        {
+            subscription.mrr = monthly_revenue(&fee, subscription.quantity);
+        }
+        let customer = self.require::<Customer>(subscription.customer_id)?;
+        self.whole(|tx| {
+            tx.keep_subscription(&mut subscription)?;
+            let data = json!({
+                "tier": subscription.tier_code, "version": subscription.tier_version,
+                "nextTier": subscription.next_tier_code,
+            });
+            tx.announce("subscription.updated", subscription.id, customer.id, data);
+            tx.follow_subscriptions(customer)?;
+            Ok(subscription)
+        })
+    }
+
+    pub(crate) fn keep_subscription(&mut self, subscription: &mut Subscription) -> Result<()> {
+        subscription.updated_at = self.now();
+        subscription.version = subscription.version.saturating_add(1);
+        self.put(subscription)
+    }
+
+    /// The subscription that is asked for, checked.
+    fn draw_up(&self, customer: &Customer, new: &NewSubscription) -> Result<Subscription> {
+        let now = self.now();
+        let code = parse_code("tierCode", &new.tier_code)?;
+        let tier = self.view().latest_tier(&code)?;
+        if tier.is_none() && new.kind != SubscriptionKind::Free {
+            return Err(Error::not_found("tier", &code));
+        }
+        let mut faults = Faults::default();
+        let display_name =
+            note(&mut faults, "displayName", new.display_name.as_deref(), Name::parse);
+        let mut external =
+            |field, id: &Option<String>| note(&mut faults, field, id.as_deref(), ExternalId::parse);
+        let stripe_subscription_id = external("stripeSubscriptionId", &new.stripe_subscription_id);
+        let stripe_customer_id = external("stripeCustomerId", &new.stripe_customer_id);
+        let checkout_session_id = external("checkoutSessionId", &new.checkout_session_id);
+        if new.quantity == 0 {
+            faults.add("quantity", "0", "must be at least 1");
+        }
+        let start_date = new.start_date.map_or(now, crate::domain::instant::utc);
+        let end_date = new.end_date.map(crate::domain::instant::utc);
+        if let Some(end) = end_date.filter(|end| *end <= start_date) {
+            faults.add("endDate", &end.to_string(), "must be after the start");
+        }
+        faults.check()?;
+        let fee = tier.as_ref().and_then(|tier| tier.base_fee.as_ref());
+        let interval = fee.map_or(BillingCycle::Monthly, |fee| fee.interval);
+        let trial = tier.as_ref().map_or(0, |tier| i64::from(tier.trial_days));
+        let trial_ends_at = new.trial_ends_at.or_else(|| {
+            (new.status == SubscriptionStatus::Trialing)
+                .then(|| start_date.saturating_add(Duration::days(trial)))
+        });
+        let mrr = match fee {
+            Some(fee) if new.kind == SubscriptionKind::Paid => {
+                let mrr = monthly_revenue(fee, new.quantity);
+                Some(mrr.ok_or(Error::Overflow("monthly revenue"))?)
+            }
+            _ => None,
+        };
+        let plan_name = match &tier {
+            Some(tier) => tier.name.clone(),
+            None => named(code.as_str())?,
+        };
+        self.view().tier_features(
+            &code,
+            tier.as_ref().map_or(0, |it| it.version),
+            &new.overrides,
+        )?;
+        let mut subscription = Subscription {
+            id: self.fresh(),
+            customer_id: customer.id,
+            product_id: self.product().clone(),
+            kind: new.kind,
+            tier_version: tier.as_ref().map_or(0, |tier| tier.version),
+            tier_code: code,
+            plan_name,
+            display_name,
+            status: new.status,
+            billing_cycle: new.billing_cycle.unwrap_or(interval),
+            start_date,
+            end_date,
+            renewal_date: None,
+            trial_ends_at,
+            cancelled_at: None,
+            cancel_at_period_end: false,
+            quantity: new.quantity,
+            mrr,
+            next_tier_code: None,
+            stripe_subscription_id,
+            stripe_customer_id,
+            stripe_price_ids: new.stripe_price_ids.clone(),
+            checkout_session_id,
+            overrides: new.overrides.clone(),
+            metadata: Document::new(),
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        };
+        if subscription.kind != SubscriptionKind::Free {
+            subscription.renewal_date = next_renewal(&subscription, now);
+        }
+        Ok(subscription)
+    }
+
+    /// Refuses two paid subscriptions of one product at a time, and Stripe's ids twice.
+    fn check_overlap(&self, new: &Subscription) -> Result<()> {
+        const STRIPE_ID: Col = <Subscription as Stored>::TABLE.col("stripe_subscription_id");
+        const SESSION: Col = <Subscription as Stored>::TABLE.col("checkout_session_id");
+        let view = self.view();
+        let ids = [
+            ("stripe subscription id", STRIPE_ID, &new.stripe_subscription_id),
+            ("checkout session", SESSION, &new.checkout_session_id),
+        ];
+        for (field, col, id) in ids {
+            if let Some(id) = id
+                && let Some(holder) =
+                    view.first::<Subscription>(Query::all().eq(col, &Some(id.clone())))?
+            {
+                return Err(Error::taken("subscription", field, id.as_str(), holder.id));
+            }
+        }
+        let paid = |it: &&Subscription| {
+            it.kind == SubscriptionKind::Paid && it.product_id == new.product_id
+        };
+        match view.running(new.customer_id)?.iter().find(paid) {
+            Some(holder) if new.kind == SubscriptionKind::Paid && !new.status.is_over() => {
+                Err(Error::taken("subscription", "product", new.product_id.as_str(), holder.id))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends what a new subscription takes the place of: the free one, and one that the org gave.
+    fn end_superseded(&mut self, new: &Subscription) -> Result<()> {
+        if new.kind == SubscriptionKind::Free || !new.status.is_running() {
+            return Ok(());
+        }
+        for mut former in self.view().running(new.customer_id)? {
+            let given =
+                former.kind == SubscriptionKind::Manual && former.product_id == new.product_id;
+            if former.kind == SubscriptionKind::Free || given {
+                let from = former.status;
+                former.status = SubscriptionStatus::Expired;
+                former.end_date = Some(self.now());
+                former.renewal_date = None;
+                self.keep_subscription(&mut former)?;
+                let data = json!({ "from": from, "to": former.status });
+                self.announce("subscription.expired", former.id, former.customer_id, data);
+            }
+        }
+        Ok(())
+    }
+}
+
+const fn told(action: SubscriptionAction) -> &'static str {
+    match action {
+        SubscriptionAction::Activate => "subscription.activated",
+        SubscriptionAction::MarkPastDue => "subscription.past_due_marked",
+        SubscriptionAction::Cancel => "subscription.cancelled",
+        SubscriptionAction::Expire => "subscription.expired",
+        SubscriptionAction::Renew => "subscription.renewed",
+    }
+}
+
+fn named(name: &str) -> Result<Name> {
+    Name::parse(name).map_err(|it| Error::invalid("name", &it.value, it.rule))
+}
+
+fn note<T>(
+    faults: &mut Faults,
+    field: &str,
+    text: Option<&str>,
+    parse: impl FnOnce(&str) -> Result<T, Malformed>,
+) -> Option<T> {
+    text.and_then(|text| faults.note(field, parse(text)))
+}
+
+/// When a subscription is next renewed after `now`: k periods after its start, never stepped to.
+fn next_renewal(subscription: &Subscription, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    let cycle = match subscription.billing_cycle {
+        BillingCycle::Monthly => Cycle::MONTH,
+        BillingCycle::Yearly => Cycle::YEAR,
+        BillingCycle::Lifetime => return None,
+    };
+    let renewals = Recurrence::new(subscription.start_date, cycle, TimeZone::UTC).ok()?;
+    renewals.next_after(now)
+}
+
+/// What the running subscriptions bring in a month: in one currency, else in that of `before`.
+fn spend(running: &[Subscription], before: Option<crate::Money>) -> Option<crate::Money> {
+    let mut fees = running.iter().filter_map(|it| it.mrr);
+    let first = fees.next()?;
+    fees.try_fold(first, crate::Money::checked_add).or(before)
+}
+
+impl Subscription {
+    /// The code of the tier, for operations that carry it on.
+    pub(crate) const fn tier(&self) -> &Code {
+        &self.tier_code
+    }
+}

@@ -1,0 +1,172 @@
+//! The tick: what time alone brings about, made durable.
+
+use crate::domain::customer::Customer;
+use crate::domain::entitlement::{Entitlement, EntitlementStatus};
+use crate::domain::meter::Meter;
+use crate::domain::subscription::{Subscription, SubscriptionAction, SubscriptionStatus};
+use crate::error::Result;
+use crate::store::query::{Op, Query};
+use crate::store::schema::Col;
+use crate::tables::Stored;
+use crate::tenure::Tenure;
+use crate::tx::{Tx, View};
+use serde::Serialize;
+use time::OffsetDateTime;
+
+const STATUS: Col = <Subscription as Stored>::TABLE.col("status");
+const END_DATE: Col = <Subscription as Stored>::TABLE.col("end_date");
+const RENEWAL_DATE: Col = <Subscription as Stored>::TABLE.col("renewal_date");
+const TRIAL_ENDS_AT: Col = <Subscription as Stored>::TABLE.col("trial_ends_at");
+const GRANT_STATUS: Col = <Entitlement as Stored>::TABLE.col("status");
+const VALID_UNTIL: Col = <Entitlement as Stored>::TABLE.col("valid_until");
+const FRESH_UNTIL: Col = <Meter as Stored>::TABLE.col("fresh_until");
+
+/// How many records of a kind one transaction of the tick takes.
+const BATCH: usize = 100;
+
+const RUNNING: [SubscriptionStatus; 4] = [
+    SubscriptionStatus::Pending,
+    SubscriptionStatus::Trialing,
+    SubscriptionStatus::Active,
+    SubscriptionStatus::PastDue,
+];
+
+/// What a tick did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Ticked {
+    /// Subscriptions that ended.
+    pub subscriptions_ended: usize,
+    /// Subscriptions that were renewed, to another tier if that was asked for.
+    pub subscriptions_renewed: usize,
+    /// Entitlements that expired.
+    pub entitlements_expired: usize,
+    /// Meters whose window or validity changed.
+    pub meters_settled: usize,
+}
+
+impl Ticked {
+    const fn total(self) -> usize {
+        self.subscriptions_ended
+            .saturating_add(self.subscriptions_renewed)
+            .saturating_add(self.entitlements_expired)
+            .saturating_add(self.meters_settled)
+    }
+}
+
+impl Tenure {
+    /// Does in the handle's org what is due by its clock: ends and renews subscriptions, expires
+    /// entitlements, starts new windows of meters. Nothing of it is needed for a check or a track
+    /// to be right; it makes durable what they compute, and writes the events. It works in small
+    /// transactions, so that several processes can tick at once.
+    ///
+    /// # Errors
+    ///
+    /// The store's own; what was done so far is kept.
+    pub fn tick(&self) -> Result<Ticked> {
+        let mut all = Ticked::default();
+        loop {
+            let done = self.write(|tx| tx.tick_batch())?;
+            all.subscriptions_ended =
+                all.subscriptions_ended.saturating_add(done.subscriptions_ended);
+            all.subscriptions_renewed =
+                all.subscriptions_renewed.saturating_add(done.subscriptions_renewed);
+            all.entitlements_expired =
+                all.entitlements_expired.saturating_add(done.entitlements_expired);
+            all.meters_settled = all.meters_settled.saturating_add(done.meters_settled);
+            if done.total() == 0 {
+                return Ok(all);
+            }
+        }
+    }
+}
+
+impl View<'_> {
+    /// When a tick next has something to do; none for never, as far as is known now.
+    ///
+    /// # Errors
+    ///
+    /// The store's own.
+    pub fn next_due(&self) -> Result<Option<OffsetDateTime>> {
+        let mut due = Vec::new();
+        for status in RUNNING {
+            for col in [END_DATE, RENEWAL_DATE, TRIAL_ENDS_AT] {
+                if status == SubscriptionStatus::Pending && col != END_DATE
+                    || status != SubscriptionStatus::Trialing && col == TRIAL_ENDS_AT
+                {
+                    continue;
+                }
+                let set = Query::all().eq(STATUS, &status).oldest_by(col);
+                let set = set.filter(col, Op::Ne, &None::<OffsetDateTime>);
+                let first = self.first::<Subscription>(set)?;
+                due.extend(first.and_then(|it| match col {
+                    END_DATE => it.end_date,
+                    RENEWAL_DATE => it.renewal_date,
+                    _ => it.trial_ends_at,
+                }));
+            }
+        }
+        let grants = Query::all().eq(GRANT_STATUS, &EntitlementStatus::Active);
+        let grants = grants.filter(VALID_UNTIL, Op::Ne, &None::<OffsetDateTime>);
+        let grant = self.first::<Entitlement>(grants.oldest_by(VALID_UNTIL))?;
+        due.extend(grant.and_then(|it| it.valid_until));
+        let meters = Query::all().filter(FRESH_UNTIL, Op::Ne, &None::<OffsetDateTime>);
+        let meter = self.first::<Meter>(meters.oldest_by(FRESH_UNTIL))?;
+        due.extend(meter.and_then(|it| it.fresh_until));
+        Ok(due.into_iter().min())
+    }
+
+    fn due(&self, status: SubscriptionStatus, col: Col) -> Result<Vec<Subscription>> {
+        let query = Query::all().eq(STATUS, &status).filter(col, Op::Le, &self.now());
+        self.find(&query.oldest_by(col).limit(BATCH))
+    }
+}
+
+impl Tx<'_> {
+    fn tick_batch(&mut self) -> Result<Ticked> {
+        let mut done = Ticked::default();
+        for status in RUNNING {
+            for subscription in self.view().due(status, END_DATE)? {
+                let action = match subscription.cancel_at_period_end {
+                    true => SubscriptionAction::Cancel,
+                    false => SubscriptionAction::Expire,
+                };
+                self.move_kept(subscription, action)?;
+                done.subscriptions_ended = done.subscriptions_ended.saturating_add(1);
+            }
+        }
+        for subscription in self.view().due(SubscriptionStatus::Trialing, TRIAL_ENDS_AT)? {
+            // Whether it was paid for is the billing gateway's to say; until then it is over.
+            self.move_kept(subscription, SubscriptionAction::Expire)?;
+            done.subscriptions_ended = done.subscriptions_ended.saturating_add(1);
+        }
+        for subscription in self.view().due(SubscriptionStatus::Active, RENEWAL_DATE)? {
+            self.renew_due(subscription)?;
+            done.subscriptions_renewed = done.subscriptions_renewed.saturating_add(1);
+        }
+        let lapsed = Query::all().eq(GRANT_STATUS, &EntitlementStatus::Active);
+        let lapsed = lapsed.filter(VALID_UNTIL, Op::Le, &self.now()).limit(BATCH);
+        for grant in self.view().find::<Entitlement>(&lapsed)? {
+            let (to, event) = (EntitlementStatus::Expired, "entitlement.expired");
+            self.move_entitlement(grant.id, "expire", to, event)?;
+            done.entitlements_expired = done.entitlements_expired.saturating_add(1);
+        }
+        let stale = Query::all().filter(FRESH_UNTIL, Op::Le, &self.now());
+        for meter in self.view().find::<Meter>(&stale.oldest_by(FRESH_UNTIL).limit(BATCH))? {
+            let customer = self.require::<Customer>(meter.customer_id)?;
+            self.refresh_meter(&customer, &meter.feature_code)?;
+            done.meters_settled = done.meters_settled.saturating_add(1);
+        }
+        Ok(done)
+    }
+
+    /// Renews a subscription whose period is over, and changes its tier if that was asked for.
+    fn renew_due(&mut self, subscription: Subscription) -> Result<()> {
+        let renewed = self.move_kept(subscription, SubscriptionAction::Renew)?;
+        match renewed.next_tier_code.clone() {
+            Some(tier) => self.change_to(renewed, &tier, &[]).map(drop),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The whole schema on one page: which nouns are kept, in which tables, found by which indexes.
+//!
+//! The columns are the fields of each noun, in its file in `domain/`. The org leads the primary key
+//! and every index without being named.
+
+use crate::domain::contact::Contact;
+use crate::domain::customer::Customer;
+use crate::domain::display_name::DisplayName;
+use crate::domain::entitlement::Entitlement;
+use crate::domain::event::{Counter, Event};
+use crate::domain::feature::Feature;
+use crate::domain::flair::Flair;
+use crate::domain::link::{Link, LinkKey};
+use crate::domain::meter::Meter;
+use crate::domain::metering::{UsageEvent, UsageSnapshot, UsageWindow};
+use crate::domain::org::Org;
+use crate::domain::subscription::Subscription;
+use crate::domain::tier::Tier;
+use crate::domain::user::User;
+use crate::noun::{Describe, Noun};
+use crate::record::Record;
+use crate::store::schema::{Index, Reference, Table};
+
+/// A record that has a table.
+pub(crate) trait Stored: Record + Describe {
+    const TABLE: &'static Table;
+}
+
+macro_rules! tables {
+    ($($noun:ident $table:literal {
+        $(unique $([$($unique:literal),+])+;)?
+        $(index $([$($index:literal),+])+;)?
+        $(references $($column:literal -> $target:literal),+;)?
+    })+) => {
+        $(impl Stored for $noun {
+            const TABLE: &'static Table = {
+                const TABLE: Table = Table {
+                    name: $table,
+                    columns: <$noun as Record>::COLUMNS,
+                    indexes: &[
+                        $($(Index { columns: &[$($unique),+], unique: true },)+)?
+                        $($(Index { columns: &[$($index),+], unique: false },)+)?
+                    ],
+                    references: &[$($(Reference { column: $column, table: $target }),+)?],
+                };
+                // A misspelt column does not compile.
+                $($($(let _ = TABLE.col($unique);)+)+)?
+                $($($(let _ = TABLE.col($index);)+)+)?
+                $($(let _ = TABLE.col($column);)+)?
+                &TABLE
+            };
+        })+
+
+        /// Every table, parents before children.
+        pub(crate) const TABLES: &[&Table] = &[$(<$noun as Stored>::TABLE),+];
+
+        /// Every noun, described: what it is, its properties, relationships, actions and events.
+        ///
+        /// ```
+        /// let customer = tenure::nouns().iter().find(|noun| noun.singular == "customer");
+        /// let email = customer.and_then(|noun| noun.properties.iter().find(|it| it.name == "email"));
+        /// assert!(email.is_some_and(|email| email.optional && email.kind == "string"));
+        /// ```
+        #[must_use]
+        pub const fn nouns() -> &'static [Noun] {
+            const { &[$(<$noun as Describe>::NOUN),+] }
+        }
+    };
+}
+
+tables! {
+    Org "org" {}
+    Counter "counter" {}
+    Event "event" { index ["customer_id"]; }
+
+    User "user" { unique ["key"]; }
+    Customer "customer" {
+        unique ["name_key"] ["short_id"] ["external_id"];
+        index ["email_key"] ["domain"] ["created_at"] ["assigned_to"] ["csm_id"] ["status"];
+    }
+    DisplayName "display_name" {
+        index ["customer_id", "created_at"];
+        references "customer_id" -> "customer";
+    }
+    Flair "flair" {
+        index ["customer_id", "earned_at"];
+        references "customer_id" -> "customer";
+    }
+    Contact "contact" {
+        unique ["customer_id", "email_key"] ["short_id"];
+        index ["email_key"] ["customer_id", "created_at"];
+        references "customer_id" -> "customer";
+    }
+    Link "link" {
+        index ["customer_id", "created_at"] ["product_id", "created_at"];
+        references "customer_id" -> "customer";
+    }
+    LinkKey "link_key" {
+        index ["kind", "text"] ["customer_id"];
+        references "customer_id" -> "customer";
+    }
+
+    Feature "feature" { index ["code"]; }
+    Tier "tier" { index ["code", "version"]; }
+    Subscription "subscription" {
+        unique ["stripe_subscription_id"] ["checkout_session_id"];
+        index ["customer_id", "created_at"] ["status", "renewal_date"] ["status", "end_date"]
+            ["status", "trial_ends_at"];
+        references "customer_id" -> "customer";
+    }
+    Entitlement "entitlement" {
+        index ["customer_id", "feature_code"] ["feature_code"] ["status", "valid_until"];
+        references "customer_id" -> "customer";
+    }
+    // The three below are written with every use: their references are kept by the operations, not
+    // checked again by the store.
+    Meter "meter" { index ["customer_id"] ["fresh_until"]; }
+    UsageEvent "usage_event" {
+        index ["meter_id", "event_time"] ["adjusts_event_id"];
+    }
+    UsageWindow "usage_window" { index ["meter_id", "window_start"]; }
+    UsageSnapshot "usage_snapshot" { index ["meter_id", "created_at"]; }
+}

@@ -1,0 +1,430 @@
+//! The handle that a host keeps, and how transactions are run on it.
+
+use crate::domain::billing::BillingGateway;
+use crate::domain::event::Event;
+use crate::domain::instant;
+use crate::domain::link::ProductId;
+use crate::domain::org::{Org, OrgKey};
+use crate::domain::text::Name;
+use crate::error::{Error, Result};
+use crate::store::{OrgId, Store, StoreError, Writer};
+use crate::tables::TABLES;
+use crate::tx::{Scope, Tx, View};
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+/// The handle that a host keeps: cheap to clone, to be shared between threads, the same type over
+/// every backend.
+///
+/// It acts in one org, for one product, as one actor; [`for_org`](Self::for_org),
+/// [`for_product`](Self::for_product) and [`acting_as`](Self::acting_as) give handles that act
+/// otherwise. A host with one of each never names them.
+///
+/// ```
+/// use tenure::store::memory::MemoryStore;
+/// use tenure::{CustomerDraft, Tenure};
+///
+/// let tenure = Tenure::open(MemoryStore::new())?;
+/// let acme = tenure.write(|tx| tx.create_customer(CustomerDraft::named("Acme Inc.")))?;
+/// assert_eq!(tenure.read(|view| view.customer(acme.id))?, acme);
+/// # Ok::<_, tenure::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Tenure {
+    shared: Arc<Shared>,
+    org: OrgId,
+    org_name: Option<Arc<str>>,
+    product: ProductId,
+    actor: Arc<str>,
+}
+
+struct Shared {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    ids: Ids,
+    config: Arc<Config>,
+    billing: Option<Arc<dyn BillingGateway>>,
+    /// Orgs that are known to be in the directory.
+    listed: Mutex<HashSet<OrgId>>,
+}
+
+type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
+
+/// Where new ids come from.
+#[derive(Clone)]
+pub(crate) struct Ids(Arc<dyn Fn(OffsetDateTime) -> Uuid + Send + Sync>);
+
+impl Ids {
+    pub(crate) fn next(&self, now: OffsetDateTime) -> Uuid {
+        (self.0)(now)
+    }
+
+    /// A random number, as random as the ids are.
+    pub(crate) fn random(&self) -> u128 {
+        let id = (self.0)(OffsetDateTime::UNIX_EPOCH);
+        Uuid::new_v5(&id, b"random").as_u128()
+    }
+}
+
+/// The numbers that a host can change.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Config {
+    /// How far back usage may lie when it is tracked: 35 days.
+    pub late_usage_max: Duration,
+    /// How far ahead of the clock usage may lie: five minutes.
+    pub early_usage_max: Duration,
+    /// At which percentages of a limit an event is written: 80, 90 and 100.
+    pub thresholds: Vec<u32>,
+    /// How sure smart linking must be to link, 0–1: 0.6.
+    pub min_confidence: f64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            late_usage_max: Duration::days(35),
+            early_usage_max: Duration::minutes(5),
+            thresholds: vec![80, 90, 100],
+            min_confidence: 0.6,
+        }
+    }
+}
+
+/// A handle in the making: a store and what differs from the defaults.
+#[must_use = "`open` makes the handle"]
+pub struct Builder {
+    store: Arc<dyn Store>,
+    clock: Clock,
+    ids: Ids,
+    config: Config,
+    billing: Option<Arc<dyn BillingGateway>>,
+}
+
+impl Builder {
+    /// Takes the time from `clock` instead of the system's.
+    pub fn clock(mut self, clock: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Takes new ids from `ids`, given the instant, instead of making UUIDs (version 7). For tests
+    /// that compare runs; each must be new.
+    pub fn ids(mut self, ids: impl Fn(OffsetDateTime) -> Uuid + Send + Sync + 'static) -> Self {
+        self.ids = Ids(Arc::new(ids));
+        self
+    }
+
+    /// Uses other numbers than the defaults.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Asks `gateway` about checkouts and subscriptions.
+    pub fn billing(mut self, gateway: impl BillingGateway + 'static) -> Self {
+        self.billing = Some(Arc::new(gateway));
+        self
+    }
+
+    /// Makes the store's tables usable and gives the handle.
+    ///
+    /// # Errors
+    ///
+    /// When the store's tables cannot be brought to this version's shape.
+    pub fn open(self) -> Result<Tenure> {
+        let Self { store, clock, ids, config, billing } = self;
+        store.install(TABLES)?;
+        let product = ProductId::parse("default")
+            .map_err(|malformed| Error::invalid("product", &malformed.value, malformed.rule))?;
+        let listed = Mutex::default();
+        let config = Arc::new(config);
+        let shared = Arc::new(Shared { store, clock, ids, config, billing, listed });
+        Ok(Tenure { shared, org: OrgId::DEFAULT, org_name: None, product, actor: "system".into() })
+    }
+}
+
+impl Tenure {
+    /// Opens `store` with the defaults.
+    ///
+    /// # Errors
+    ///
+    /// When the store's tables cannot be brought to this version's shape.
+    pub fn open(store: impl Store + 'static) -> Result<Self> {
+        Self::builder(store).open()
+    }
+
+    /// Opens `store` with something else than the defaults.
+    pub fn builder(store: impl Store + 'static) -> Builder {
+        Builder {
+            store: Arc::new(store),
+            clock: Arc::new(system_clock),
+            ids: Ids(Arc::new(time_ordered_id)),
+            config: Config::default(),
+            billing: None,
+        }
+    }
+
+    /// A handle that acts in the org of this name, which is another for every name.
+    #[must_use]
+    pub fn for_org(&self, name: &str) -> Self {
+        Self { org: OrgId::named(name), org_name: Some(name.into()), ..self.clone() }
+    }
+
+    /// A handle that acts in the org with this id.
+    #[must_use]
+    pub fn for_org_id(&self, org: OrgId) -> Self {
+        Self { org, org_name: None, ..self.clone() }
+    }
+
+    /// A handle that acts for another product of the org.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] when `code` is not a [`Code`](crate::Code).
+    pub fn for_product(&self, code: &str) -> Result<Self> {
+        let product = ProductId::parse(code)
+            .map_err(|malformed| Error::invalid("product", &malformed.value, malformed.rule))?;
+        Ok(Self { product, ..self.clone() })
+    }
+
+    /// A handle whose changes name `actor`, a user of the host, as who made them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] when `actor` is not an id.
+    pub fn acting_as(&self, actor: &str) -> Result<Self> {
+        let actor = crate::ExternalId::parse(actor)
+            .map_err(|malformed| Error::invalid("actor", &malformed.value, malformed.rule))?;
+        Ok(Self { actor: actor.as_str().into(), ..self.clone() })
+    }
+
+    /// The org that this handle acts in.
+    #[must_use]
+    pub const fn org(&self) -> OrgId {
+        self.org
+    }
+
+    /// The instant that the handle's clock shows.
+    #[must_use]
+    pub fn now(&self) -> OffsetDateTime {
+        instant::utc((self.shared.clock)())
+    }
+
+    pub(crate) fn billing(&self) -> Result<&dyn BillingGateway> {
+        let none = || Error::Gateway("no billing gateway was given to the handle".to_owned());
+        self.shared.billing.as_deref().ok_or_else(none)
+    }
+
+    /// Reads from one consistent snapshot of what the org holds.
+    ///
+    /// # Errors
+    ///
+    /// What `body` returned, or the store's own error.
+    pub fn read<T, E: From<Error>>(
+        &self,
+        mut body: impl FnMut(&View<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let _inside = Inside::enter(&*self.shared.store)?;
+        let scope = self.scope();
+        let mut outcome = None;
+        let read = self.shared.store.read(self.org, &mut |reader| {
+            outcome = Some(body(&View::new(reader, &scope)));
+            Ok(())
+        });
+        settled(read, outcome)
+    }
+
+    /// Writes in one atomic transaction, kept only if `body` returns `Ok`.
+    ///
+    /// The store may call `body` again after a conflict with another writer: only `tx` may have
+    /// effects inside it.
+    ///
+    /// # Errors
+    ///
+    /// What `body` returned, or the store's own error.
+    pub fn write<T, E: From<Error>>(
+        &self,
+        mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.transact(|tx| body(tx), |_| Ok(()))
+    }
+
+    /// Runs `body` as [`write`](Self::write) does, then takes everything back: what it would have
+    /// returned, and the events that it would have written.
+    ///
+    /// # Errors
+    ///
+    /// What `body` returned, or the store's own error.
+    pub fn preview<T, E: From<Error>>(
+        &self,
+        mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<Preview<T>, E> {
+        let mut events = Vec::new();
+        let outcome = self.transact(
+            |tx| body(tx),
+            |announced| {
+                events = announced;
+                Err(StoreError::Aborted)
+            },
+        )?;
+        Ok(Preview { outcome, events })
+    }
+
+    /// Runs `body` in a transaction; `verdict`, given its events, decides whether it is kept.
+    fn transact<T, E: From<Error>>(
+        &self,
+        mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+        mut verdict: impl FnMut(Vec<Event>) -> Result<(), StoreError>,
+    ) -> Result<T, E> {
+        let _inside = Inside::enter(&*self.shared.store)?;
+        let scope = self.scope();
+        self.list_org(&scope)?;
+        let mut outcome = None;
+        let written = self.shared.store.write(self.org, &mut |writer| {
+            let (result, events) = run(writer, &scope, &mut body);
+            let kept = result.is_ok();
+            outcome = Some(result);
+            if kept { verdict(events) } else { Err(StoreError::Aborted) }
+        });
+        settled(written, outcome)
+    }
+
+    /// Runs `body` in a transaction that the host already has open on the same store: what it does
+    /// is kept or not with the rest of that transaction. `writer` is what the backend gives for it,
+    /// such as [`SqliteStore::join`](crate::store::sqlite::SqliteStore::join).
+    ///
+    /// If `body` fails, the host must roll back.
+    ///
+    /// # Errors
+    ///
+    /// What `body` returned, or the store's own error.
+    pub fn within<T, E: From<Error>>(
+        &self,
+        writer: &mut dyn Writer,
+        mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        run(writer, &self.scope(), &mut body).0
+    }
+
+    fn scope(&self) -> Scope {
+        Scope::new(
+            self.org,
+            self.product.clone(),
+            Arc::clone(&self.actor),
+            self.now(),
+            Arc::clone(&self.shared.config),
+            self.shared.ids.clone(),
+        )
+    }
+
+    /// The orgs that ever wrote anything, by id, a page at a time.
+    ///
+    /// # Errors
+    ///
+    /// The store's own.
+    pub fn orgs(&self, limit: usize, after: Option<crate::Cursor>) -> Result<crate::Page<Org>> {
+        use crate::store::query::Query;
+        let directory = self.for_org_id(OrgId::DIRECTORY);
+        directory.read(|view| view.page(Query::all(), limit, after.clone()))
+    }
+
+    /// Makes sure that the org is in the directory before it writes anything else.
+    fn list_org(&self, scope: &Scope) -> Result<()> {
+        let listed = || self.shared.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        if listed().contains(&self.org) || self.org == OrgId::DIRECTORY {
+            return Ok(());
+        }
+        let name = self.org_name.as_deref().and_then(|name| Name::parse(name).ok());
+        let org = Org { id: OrgKey::from(self.org.uuid()), name, created_at: scope.now };
+        self.shared.store.write(OrgId::DIRECTORY, &mut |writer| {
+            Tx::new(writer, scope).insert(&org).map(drop).map_err(|error| match error {
+                Error::Store(error) => error,
+                _ => StoreError::Aborted,
+            })
+        })?;
+        listed().insert(self.org);
+        Ok(())
+    }
+}
+
+/// What a body returned, together with the events it leaves.
+fn run<T, E: From<Error>>(
+    writer: &mut dyn Writer,
+    scope: &Scope,
+    body: &mut dyn FnMut(&mut Tx<'_>) -> Result<T, E>,
+) -> (Result<T, E>, Vec<Event>) {
+    let mut tx = Tx::new(writer, scope);
+    let value = match body(&mut tx) {
+        Ok(value) => value,
+        Err(error) => return (Err(error), Vec::new()),
+    };
+    match tx.finish() {
+        Ok(events) => (Ok(value), events),
+        Err(error) => (Err(E::from(error)), Vec::new()),
+    }
+}
+
+/// What a transaction came to, from what the store says and what its body returned.
+fn settled<T, E: From<Error>>(
+    done: Result<(), StoreError>,
+    outcome: Option<Result<T, E>>,
+) -> Result<T, E> {
+    match (done, outcome) {
+        (Ok(()) | Err(StoreError::Aborted), Some(outcome)) => outcome,
+        (Err(error), _) => Err(E::from(Error::Store(error))),
+        // A store that says it is done without having called the body is broken.
+        (Ok(()), None) => Err(E::from(Error::Store(StoreError::Aborted))),
+    }
+}
+
+/// What a change would have done.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Preview<T> {
+    /// What it would have returned.
+    pub outcome: T,
+    /// The events that it would have written.
+    pub events: Vec<Event>,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where time comes from the system")]
+fn system_clock() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
+}
+
+/// A UUID (version 7): it begins with the instant, so that new rows go to the end of their table.
+fn time_ordered_id(now: OffsetDateTime) -> Uuid {
+    let seconds = u64::try_from(now.unix_timestamp()).unwrap_or(0);
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.nanosecond()))
+}
+
+thread_local! {
+    /// The stores that this thread is inside a transaction of.
+    static OPEN: RefCell<Vec<*const ()>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Turns a transaction inside a transaction, which would wait for itself, into an error.
+struct Inside;
+
+impl Inside {
+    fn enter(store: &dyn Store) -> Result<Self> {
+        let store = std::ptr::from_ref(store).cast::<()>();
+        OPEN.with_borrow_mut(|open| {
+            if open.contains(&store) {
+                return Err(Error::Store(StoreError::Nested));
+            }
+            open.push(store);
+            Ok(Self)
+        })
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        OPEN.with_borrow_mut(Vec::pop);
+    }
+}

@@ -1,0 +1,317 @@
+//! Transactions as operations see them: typed records, the instant, and the events that follow.
+
+use crate::domain::event::{Counter, CounterId, Event, EventId};
+use crate::domain::feature::{Feature, FeatureId};
+use crate::domain::link::ProductId;
+use crate::domain::text::Code;
+use crate::error::{Error, Result};
+use crate::page::{Cursor, PAGE_MAX, Page};
+use crate::store::query::Query;
+use crate::store::schema::{Col, Table};
+use crate::store::{OrgId, Reader, StoreError, Writer};
+use crate::tables::Stored;
+use crate::tenure::{Config, Ids};
+use crate::value::Row;
+use serde_json::Value as Json;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// What an operation knows of the handle that it was called on.
+pub(crate) struct Scope {
+    pub(crate) org: OrgId,
+    pub(crate) product: ProductId,
+    pub(crate) actor: Arc<str>,
+    pub(crate) now: OffsetDateTime,
+    pub(crate) config: Arc<Config>,
+    pub(crate) ids: Ids,
+    /// Features read in this transaction: a snapshot does not change under it.
+    features: RefCell<HashMap<Code, Option<Arc<Feature>>>>,
+}
+
+impl Scope {
+    pub(crate) fn new(
+        org: OrgId,
+        product: ProductId,
+        actor: Arc<str>,
+        now: OffsetDateTime,
+        config: Arc<Config>,
+        ids: Ids,
+    ) -> Self {
+        Self { org, product, actor, now, config, ids, features: RefCell::default() }
+    }
+
+    /// Forgets what was read: a store may run a body again, on another snapshot.
+    fn forget(&self) {
+        self.features.borrow_mut().clear();
+    }
+}
+
+/// A read transaction: one consistent snapshot of what an org holds.
+///
+/// Operations that read are its methods; [`Tenure::read`](crate::Tenure::read) opens one.
+pub struct View<'t> {
+    reader: &'t dyn Reader,
+    scope: &'t Scope,
+}
+
+impl<'t> View<'t> {
+    pub(crate) fn new(reader: &'t dyn Reader, scope: &'t Scope) -> Self {
+        scope.forget();
+        Self { reader, scope }
+    }
+
+    /// The instant at which everything in this transaction happens.
+    #[must_use]
+    pub const fn now(&self) -> OffsetDateTime {
+        self.scope.now
+    }
+
+    pub(crate) fn product(&self) -> &ProductId {
+        &self.scope.product
+    }
+
+    pub(crate) fn get<R: Stored>(&self, id: R::Id) -> Result<Option<R>> {
+        let row = self.reader.get(R::TABLE, id.into())?;
+        row.map(|row| typed(R::TABLE, R::from_row(row))).transpose()
+    }
+
+    /// The record, or an error that says that there is none.
+    pub(crate) fn require<R: Stored>(&self, id: R::Id) -> Result<R> {
+        let missing = || Error::not_found(R::NOUN.singular, Into::<Uuid>::into(id));
+        self.get(id)?.ok_or_else(missing)
+    }
+
+    pub(crate) fn find<R: Stored>(&self, query: &Query) -> Result<Vec<R>> {
+        let rows = self.reader.query(R::TABLE, query)?;
+        rows.into_iter().map(|row| typed(R::TABLE, R::from_row(row))).collect()
+    }
+
+    pub(crate) fn first<R: Stored>(&self, query: Query) -> Result<Option<R>> {
+        Ok(self.find(&query.limit(1))?.pop())
+    }
+
+    /// Every record that `query` selects, whose number is bounded by what it belongs to.
+    pub(crate) fn all<R: Stored>(&self, query: Query) -> Result<Vec<R>> {
+        let mut all = Vec::new();
+        self.each(query, |record| {
+            all.push(record);
+            Ok(())
+        })?;
+        Ok(all)
+    }
+
+    /// Hands every record that `query` selects to `take`, read a page at a time.
+    pub(crate) fn each<R: Stored>(
+        &self,
+        query: Query,
+        mut take: impl FnMut(R) -> Result<()>,
+    ) -> Result<()> {
+        let mut query = query.limit(PAGE_MAX);
+        loop {
+            let rows = self.reader.query(R::TABLE, &query)?;
+            let full = rows.len() == PAGE_MAX;
+            query.after = rows.last().map(|row| query.cursor(row));
+            for row in rows {
+                take(typed(R::TABLE, R::from_row(row))?)?;
+            }
+            if !full {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One page of what `query` selects, from `cursor` on.
+    pub(crate) fn page<R: Stored>(
+        &self,
+        query: Query,
+        limit: usize,
+        cursor: Option<Cursor>,
+    ) -> Result<Page<R>> {
+        if !(1..=PAGE_MAX).contains(&limit) {
+            return Err(Error::invalid("limit", &limit.to_string(), "must be 1–1,000"));
+        }
+        let query = query.after(cursor.map(Cursor::into_after)).limit(limit.saturating_add(1));
+        let mut rows: Vec<Row> = self.reader.query(R::TABLE, &query)?;
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let last = rows.last().filter(|_| more).map(|row| Cursor::new(query.cursor(row)));
+        let items = rows.into_iter().map(|row| typed(R::TABLE, R::from_row(row)));
+        Ok(Page { items: items.collect::<Result<_>>()?, next: last })
+    }
+
+    /// The feature with this code, read once in a transaction.
+    pub(crate) fn cached_feature(&self, code: &Code) -> Result<Option<Arc<Feature>>> {
+        if let Some(known) = self.scope.features.borrow().get(code) {
+            return Ok(known.clone());
+        }
+        let feature = self.get::<Feature>(FeatureId::of(code))?.map(Arc::new);
+        self.scope.features.borrow_mut().insert(code.clone(), feature.clone());
+        Ok(feature)
+    }
+}
+
+/// What an operation returned, or which column of which table held something else than it can.
+fn typed<R>(table: &'static Table, parsed: Result<R, &'static str>) -> Result<R> {
+    parsed.map_err(|column| Error::Store(StoreError::Corrupt { table: table.name, column }))
+}
+
+/// A write transaction: what its operations change is kept together or not at all.
+///
+/// Operations that change something are its methods; [`Tenure::write`](crate::Tenure::write) opens
+/// one. Every change leaves its domain event in the same transaction.
+pub struct Tx<'t> {
+    writer: &'t mut dyn Writer,
+    scope: &'t Scope,
+    /// What happened so far, numbered and written when the body is done.
+    events: Vec<Event>,
+    /// Changes made so far.
+    changes: usize,
+    /// The operation that failed after it had changed something.
+    spoiled: Option<String>,
+}
+
+impl<'t> Tx<'t> {
+    pub(crate) fn new(writer: &'t mut dyn Writer, scope: &'t Scope) -> Self {
+        scope.forget();
+        Self { writer, scope, events: Vec::new(), changes: 0, spoiled: None }
+    }
+
+    /// The instant at which everything in this transaction happens.
+    #[must_use]
+    pub const fn now(&self) -> OffsetDateTime {
+        self.scope.now
+    }
+
+    /// What this transaction sees, its own changes included.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        View { reader: &*self.writer, scope: self.scope }
+    }
+
+    pub(crate) fn product(&self) -> &ProductId {
+        &self.scope.product
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.scope.config
+    }
+
+    pub(crate) fn actor(&self) -> &str {
+        &self.scope.actor
+    }
+
+    /// A new id of a noun.
+    pub(crate) fn fresh<I: From<Uuid>>(&self) -> I {
+        I::from(self.scope.ids.next(self.scope.now))
+    }
+
+    /// A random number.
+    pub(crate) fn random(&self) -> u128 {
+        self.scope.ids.random()
+    }
+
+    pub(crate) fn get<R: Stored>(&self, id: R::Id) -> Result<Option<R>> {
+        self.view().get(id)
+    }
+
+    pub(crate) fn require<R: Stored>(&self, id: R::Id) -> Result<R> {
+        self.view().require(id)
+    }
+
+    /// Adds a record unless its id is taken. Returns whether it was added.
+    pub(crate) fn insert<R: Stored>(&mut self, record: &R) -> Result<bool> {
+        let added = self.writer.insert(R::TABLE, record.to_row())?;
+        self.changes = self.changes.saturating_add(usize::from(added));
+        Ok(added)
+    }
+
+    pub(crate) fn put<R: Stored>(&mut self, record: &R) -> Result<()> {
+        self.writer.put(R::TABLE, record.to_row())?;
+        self.changes = self.changes.saturating_add(1);
+        Ok(())
+    }
+
+    pub(crate) fn delete<R: Stored>(&mut self, id: R::Id) -> Result<bool> {
+        let existed = self.writer.delete(R::TABLE, id.into())?;
+        self.changes = self.changes.saturating_add(usize::from(existed));
+        Ok(existed)
+    }
+
+    pub(crate) fn add<R: Stored>(&mut self, id: R::Id, col: Col, by: i64) -> Result<Option<i64>> {
+        let sum = self.writer.add(R::TABLE, id.into(), col, by)?;
+        self.changes = self.changes.saturating_add(usize::from(sum.is_some()));
+        Ok(sum)
+    }
+
+    /// Forgets a feature that was read, because it changes.
+    pub(crate) fn forget_feature(&mut self, code: &Code) {
+        self.scope.features.borrow_mut().remove(code);
+    }
+
+    /// Notes what happened, to be written with the change.
+    pub(crate) fn announce(
+        &mut self,
+        name: &'static str,
+        subject: impl Into<Uuid>,
+        customer: impl Into<Option<crate::CustomerId>>,
+        data: Json,
+    ) {
+        self.events.push(Event {
+            id: EventId::from(Uuid::nil()),
+            sequence: 0,
+            name: name.to_owned(),
+            subject: subject.into(),
+            customer_id: customer.into(),
+            performed_by: self.scope.actor.to_string(),
+            data,
+            occurred_at: self.scope.now,
+        });
+    }
+
+    /// Runs an operation that makes several changes. If it fails after the first of them, the whole
+    /// transaction can no longer be kept, whatever its body makes of the error.
+    pub(crate) fn whole<T>(&mut self, operation: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let before = (self.changes, self.events.len());
+        let outcome = operation(self);
+        if let Err(error) = &outcome
+            && before != (self.changes, self.events.len())
+            && self.spoiled.is_none()
+        {
+            self.spoiled = Some(error.to_string());
+        }
+        outcome
+    }
+
+    /// Numbers and writes the events: the last thing that a transaction does. Returns them.
+    pub(crate) fn finish(&mut self) -> Result<Vec<Event>> {
+        if let Some(error) = self.spoiled.take() {
+            let rule = format!(
+                "an operation of this transaction failed half-way, so none is kept: {error}"
+            );
+            return Err(Error::rule(rule));
+        }
+        let mut events = std::mem::take(&mut self.events);
+        let Ok(count @ 1..) = i64::try_from(events.len()) else {
+            return Ok(events);
+        };
+        const VALUE: Col = <Counter as Stored>::TABLE.col("value");
+        let id = CounterId::events();
+        let last = match self.add::<Counter>(id, VALUE, count)? {
+            Some(last) => last,
+            None => {
+                self.insert(&Counter { id, value: count })?;
+                count
+            }
+        };
+        let first = last.saturating_sub(count).saturating_add(1);
+        for (event, sequence) in events.iter_mut().zip(first..) {
+            event.sequence = sequence;
+            event.id = EventId::of(self.scope.org, sequence);
+            self.writer.insert(Event::TABLE, crate::record::Record::to_row(event))?;
+        }
+        Ok(events)
+    }
+}
