@@ -1,0 +1,9 @@
+//! The promises of the product, as stories over its public API, told on every backend.
+
+#![expect(unreachable_pub, reason = "the modules of a test binary are no API")]
+
+#[macro_use]
+mod support;
+
+mod periods;
+mod tidy;
