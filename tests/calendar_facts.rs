@@ -1,5 +1,13 @@
 //! What other systems' tests and manuals say about periods, resets and thresholds, held here.
 #![cfg(feature = "timezones")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that goes wrong panics, which is its answer"
+)]
 
 use serde_json::Value as Json;
 use std::collections::BTreeMap;

@@ -2,9 +2,9 @@
 
 use super::calendar::PeriodType;
 use super::cycle::Cycle;
-use super::recurrence::{Recurrence, out_of_range};
+use super::recurrence::Recurrence;
 use super::text::Malformed;
-use super::zone::TimeZone;
+use super::zone::{TimeZone, out_of_range};
 use time::{Date, OffsetDateTime};
 
 /// The instants from `start`, which is in it, to `end`, which is not: an event at the end counts in

@@ -4,8 +4,8 @@ use super::calendar::{BillingDay, add_days, add_months, month_number};
 use super::cycle::{Cycle, Unit};
 use super::period::Period;
 use super::text::Malformed;
-use super::zone::{TimeZone, in_range};
-use time::{Date, Duration, OffsetDateTime, PrimitiveDateTime, Time, UtcOffset};
+use super::zone::{TimeZone, in_range, out_of_range, to_utc_micros};
+use time::{Date, Duration, OffsetDateTime, PrimitiveDateTime, Time};
 
 const SECONDS_PER_HOUR: i64 = 3_600;
 
@@ -167,30 +167,43 @@ impl Recurrence {
     /// when that boundary lies outside the years 1 to 9999.
     #[must_use]
     pub fn index_of(&self, t: OffsetDateTime) -> Option<i64> {
+        self.locate(t).map(|located| located.0)
+    }
+
+    /// The last boundary at or before `t`: its number, itself and the next.
+    fn locate(&self, t: OffsetDateTime) -> Option<(i64, OffsetDateTime, Option<OffsetDateTime>)> {
         let guess = match self.cycle.unit() {
-            Unit::Hour => return self.hours_until(t),
+            Unit::Hour => self.hours_until(t)?,
             Unit::Day => {
                 let days = |date: Date| i64::from(date.to_julian_day());
-                days(self.zone.day(t)?).checked_sub(days(self.local.date()))?
+                let apart = days(self.zone.day(t)?).checked_sub(days(self.local.date()))?;
+                apart.checked_div_euclid(self.cycle.count())?
             }
             Unit::Month => {
-                month_number(self.zone.day(t)?)?.checked_sub(month_number(self.local.date())?)?
+                let anchor = month_number(self.local.date())?;
+                let apart = month_number(self.zone.day(t)?)?.checked_sub(anchor)?;
+                apart.checked_div_euclid(self.cycle.count())?
             }
-        }
-        .checked_div_euclid(self.cycle.count())?;
+        };
         // The difference of dates leaves out the day of the month, the time of day and changes of
         // clocks. Together they move the answer by one, or two where a zone skipped a day.
-        (-2..=1).rev().find_map(|step| {
+        let mut next = None;
+        for step in [1, 0, -1, -2] {
             let k = guess.checked_add(step)?;
-            self.boundary(k).filter(|at| *at <= t).map(|_| k)
-        })
+            let at = self.boundary(k);
+            if let Some(at) = at.filter(|at| *at <= t) {
+                return Some((k, at, next.or_else(|| self.boundary(k.checked_add(1)?))));
+            }
+            next = at;
+        }
+        None
     }
 
     fn hours_until(&self, t: OffsetDateTime) -> Option<i64> {
         let elapsed = t.unix_timestamp_nanos().checked_sub(self.anchor.unix_timestamp_nanos())?;
         let cycle = self.cycle.count().checked_mul(SECONDS_PER_HOUR)?;
         let k = elapsed.checked_div_euclid(i128::from(cycle).checked_mul(1_000_000_000)?)?;
-        i64::try_from(k).ok().filter(|k| self.boundary(*k).is_some())
+        i64::try_from(k).ok()
     }
 
     /// The period between boundary `k` and the next that is later; none outside the years 1 to
@@ -203,13 +216,14 @@ impl Recurrence {
     /// The period that `t` is in; none when it begins or ends outside the years 1 to 9999.
     #[must_use]
     pub fn period_containing(&self, t: OffsetDateTime) -> Option<Period> {
-        self.period(self.index_of(t)?)
+        let (_, start, end) = self.locate(t)?;
+        Period::new(start, end?).ok()
     }
 
     /// The first boundary after `t`: when the usage at `t` is reset.
     #[must_use]
     pub fn next_after(&self, t: OffsetDateTime) -> Option<OffsetDateTime> {
-        self.boundary(self.index_of(t)?.checked_add(1)?)
+        self.locate(t)?.2
     }
 
     /// The first boundary at `t` or after it.
@@ -221,7 +235,7 @@ impl Recurrence {
     /// The last boundary at `t` or before it: when the period of `t` began.
     #[must_use]
     pub fn previous_at_or_before(&self, t: OffsetDateTime) -> Option<OffsetDateTime> {
-        self.boundary(self.index_of(t)?)
+        self.locate(t).map(|located| located.1)
     }
 
     /// The last boundary before `t`.
@@ -231,13 +245,27 @@ impl Recurrence {
     }
 }
 
-/// `t` in UTC, rounded down to the microsecond that stores keep, if it lies in the years 1 to 9999.
-pub(crate) fn to_utc_micros(t: OffsetDateTime) -> Option<OffsetDateTime> {
-    let utc = t.checked_to_offset(UtcOffset::UTC).filter(|utc| in_range(utc.year()))?;
-    let rest = utc.nanosecond().checked_rem(1_000)?;
-    utc.replace_nanosecond(utc.nanosecond().checked_sub(rest)?).ok()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
 
-pub(crate) fn out_of_range(t: OffsetDateTime) -> Malformed {
-    Malformed::new(&t.to_string(), "must lie in the years 1 to 9999")
+    #[test]
+    fn only_cycles_of_months_have_a_billing_day() {
+        let bills = |cycle| {
+            let day = BillingDay::new(31).unwrap();
+            Recurrence::on_billing_day(datetime!(2024-02-10 8:00 UTC), day, cycle, TimeZone::UTC)
+        };
+        assert!(bills(Cycle::WEEK).is_err());
+        let quarters = bills(Cycle::QUARTER).unwrap();
+        assert_eq!(quarters.anchor(), datetime!(2024-02-29 0:00 UTC));
+        assert_eq!(quarters.boundary(1), Some(datetime!(2024-05-31 0:00 UTC)));
+    }
+
+    #[test]
+    fn the_anchor_is_kept_as_stores_keep_it() {
+        let anchor = datetime!(2024-02-10 8:00:00.123_456_789 +2);
+        let daily = Recurrence::new(anchor, Cycle::DAY, TimeZone::UTC).unwrap();
+        assert_eq!(daily.anchor(), datetime!(2024-02-10 6:00:00.123_456 UTC));
+    }
 }

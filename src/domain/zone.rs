@@ -126,6 +126,17 @@ pub(crate) const fn in_range(year: i32) -> bool {
     1 <= year && year <= 9999
 }
 
+/// `t` in UTC, rounded down to the microsecond that stores keep, if it lies in the years 1 to 9999.
+pub(crate) fn to_utc_micros(t: OffsetDateTime) -> Option<OffsetDateTime> {
+    let utc = t.checked_to_offset(UtcOffset::UTC).filter(|utc| in_range(utc.year()))?;
+    let rest = utc.nanosecond().checked_rem(1_000)?;
+    utc.replace_nanosecond(utc.nanosecond().checked_sub(rest)?).ok()
+}
+
+pub(crate) fn out_of_range(t: OffsetDateTime) -> Malformed {
+    Malformed::new(&t.to_string(), "must lie in the years 1 to 9999")
+}
+
 impl PartialEq for TimeZone {
     fn eq(&self, other: &Self) -> bool {
         self.name == other.name

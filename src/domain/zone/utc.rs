@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use time::PrimitiveDateTime;
 
-pub(super) type Rules = ();
-pub(super) const UTC: Rules = ();
+#[derive(Clone)]
+pub(super) struct Rules;
+pub(super) const UTC: Rules = Rules;
 pub(super) const RULE: &str =
     "must be `UTC`: tenure was built without its feature `timezones`, which knows the others";
 
