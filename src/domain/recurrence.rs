@@ -246,26 +246,4 @@ impl Recurrence {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use time::macros::datetime;
-
-    #[test]
-    fn only_cycles_of_months_have_a_billing_day() {
-        let bills = |cycle| {
-            let day = BillingDay::new(31).unwrap();
-            Recurrence::on_billing_day(datetime!(2024-02-10 8:00 UTC), day, cycle, TimeZone::UTC)
-        };
-        assert!(bills(Cycle::WEEK).is_err());
-        let quarters = bills(Cycle::QUARTER).unwrap();
-        assert_eq!(quarters.anchor(), datetime!(2024-02-29 0:00 UTC));
-        assert_eq!(quarters.boundary(1), Some(datetime!(2024-05-31 0:00 UTC)));
-    }
-
-    #[test]
-    fn the_anchor_is_kept_as_stores_keep_it() {
-        let anchor = datetime!(2024-02-10 8:00:00.123_456_789 +2);
-        let daily = Recurrence::new(anchor, Cycle::DAY, TimeZone::UTC).unwrap();
-        assert_eq!(daily.anchor(), datetime!(2024-02-10 6:00:00.123_456 UTC));
-    }
-}
+mod tests;

@@ -200,6 +200,7 @@ mod tests {
     fn nothing_is_a_share_of_no_limit_or_of_zero() {
         for limit in [None, Some(0), Some(-5)] {
             assert!(crossed_percentages(&[0, 80, 100], limit, 0, i64::MAX).is_empty());
+            assert!(!reached(80, limit, i64::MAX));
         }
     }
 
@@ -210,6 +211,16 @@ mod tests {
         assert_eq!((crossed.len(), crossed[0], crossed[1000]), (1_001, 5, i64::MAX));
         let down = Thresholds::new(Direction::Decreasing, []).recurring(i64::MAX).unwrap();
         assert_eq!(down.crossed(0, i64::MIN), [-i64::MAX]);
+    }
+
+    #[test]
+    fn the_threshold_in_force_is_the_last_one_reached() {
+        let up = Thresholds::new(Direction::Increasing, [50, 10, 30]).recurring(100).unwrap();
+        let active = [5, 10, 35, 149, 150, 349].map(|usage| up.active(usage));
+        assert_eq!(active, [None, Some(10), Some(30), Some(50), Some(150), Some(250)]);
+        let down = Thresholds::new(Direction::Decreasing, [50, 20]);
+        let active = [51, 50, 20, -3].map(|balance| down.active(balance));
+        assert_eq!(active, [None, Some(50), Some(20), Some(20)]);
     }
 
     #[test]

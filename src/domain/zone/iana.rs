@@ -13,7 +13,9 @@ pub(super) fn find(name: &str) -> Option<(Cow<'static, str>, Rules)> {
     if name.starts_with(['+', '-']) {
         return fixed(name);
     }
-    let rules = tz::db().get(name).ok().filter(|zone| !zone.is_unknown())?;
+    // Not jiff's default database: where another crate turns that on, it reads the machine's files.
+    // This one keeps every zone it has parsed, so looking one up again is cheap.
+    let rules = tz::TimeZoneDatabase::bundled().get(name).ok()?;
     let name = rules.iana_name()?.to_owned();
     Some((name.into(), rules))
 }
