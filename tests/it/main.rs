@@ -5,5 +5,6 @@
 #[macro_use]
 mod support;
 
+mod calendar_facts;
 mod periods;
 mod tidy;

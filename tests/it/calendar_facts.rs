@@ -21,7 +21,7 @@ use tenure::domain::zone::TimeZone;
 use time::format_description::well_known::{Iso8601, Rfc3339};
 use time::{Date, Duration, OffsetDateTime, PrimitiveDateTime};
 
-const FACTS: &str = include_str!("data/calendar_facts.json");
+const FACTS: &str = include_str!("../data/calendar_facts.json");
 
 #[test]
 fn every_fact_holds() {
