@@ -327,7 +327,7 @@ impl Tx<'_> {
             let reason = reason.map_err(|it| Error::invalid("reason", &it.value, it.rule))?;
             let mut snapshot = self.snapshot(&meter, SnapshotType::Set, reason, after);
             snapshot.trigger_event_id = Some(event.id);
-            snapshot.metadata = event.metadata.clone();
+            snapshot.metadata.clone_from(&event.metadata);
             snapshot.created_by =
                 event.performed_by.clone().unwrap_or_else(|| self.actor().to_owned());
             self.insert(&snapshot)?;
