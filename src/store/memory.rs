@@ -152,3 +152,10 @@ impl Writer for Transaction<'_> {
         super::add_by_put(self, table, key, col, by)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::MemoryStore;
+
+    crate::conformance!(MemoryStore::new());
+}
