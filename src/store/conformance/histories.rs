@@ -15,7 +15,8 @@ const HISTORIES: u64 = 250;
 /// with [`MemoryStore`]. The histories are the same each time.
 pub fn random_histories_match_the_model(store: &dyn Store) {
     let model = MemoryStore::new();
-    (ready(&model), ready(store));
+    ready(&model);
+    ready(store);
     for seed in 1..=HISTORIES {
         let transaction = Transaction::random(seed);
         let (answers, expected) = (transaction.run(store), transaction.run(&model));

@@ -9,7 +9,7 @@ use crate::value::{Row, Value};
 fn rows() -> Vec<Row> {
     let small = |n: u128| i64::try_from(n).expect("small");
     let row = |n: u128| {
-        let slot = if n % 2 == 0 { Value::Null } else { Value::Int(small(n % 7)) };
+        let slot = if n.is_multiple_of(2) { Value::Null } else { Value::Int(small(n % 7)) };
         with(item(n * 11 % 21, small(n % 3)), SLOT, slot)
     };
     (1..=20).map(row).collect()

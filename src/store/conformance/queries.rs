@@ -80,8 +80,8 @@ pub fn all_conditions_must_hold(store: &dyn Store) {
     filled(store, &rows);
     let between = Query::all().filter(COUNT, Op::Ge, &1_i64).filter(COUNT, Op::Lt, &3_i64);
     assert_eq!(keys(store, &between), [1, 2, 6, 7]);
-    let never = between.clone().eq(COUNT, &4_i64);
-    assert_eq!(keys(store, &never), []);
+    let none = between.clone().eq(COUNT, &4_i64);
+    assert_eq!(keys(store, &none), []);
     let id = ITEMS.col("id");
     assert_eq!(keys(store, &between.filter(id, Op::Gt, &key(2))), [6, 7], "on the primary key");
 }

@@ -9,8 +9,9 @@ use crate::value::{Row, Value};
 
 #[track_caller]
 fn is_conflict<T: std::fmt::Debug>(result: Result<T>, expected: &[&str]) {
-    let Err(StoreError::Conflict { table, columns }) = result else {
-        panic!("{result:?} is not a conflict")
+    let error = result.expect_err("a conflict");
+    let StoreError::Conflict { table, columns } = error else {
+        panic!("{error:?} is not a conflict")
     };
     assert_eq!((table, columns), (ITEMS.name, expected));
 }
