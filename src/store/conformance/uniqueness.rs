@@ -1,8 +1,7 @@
 //! Unique indexes: what clashes, what does not, and when a value is free again.
 
 use super::fixture::{
-    A, BUCKET, COUNT, ITEMS, SLOT, all, filled, item, key, named, ready, text, try_write, with,
-    write,
+    A, BUCKET, COUNT, ITEMS, SLOT, all, filled, item, key, named, text, try_write, with, write,
 };
 use crate::store::{Result, Store, StoreError};
 use crate::value::{Row, Value};
@@ -80,16 +79,20 @@ pub fn a_row_does_not_clash_with_itself(store: &dyn Store) {
 
 /// A value is free as soon as the row that held it has another or is gone: in the same transaction.
 pub fn a_freed_value_can_be_taken_at_once(store: &dyn Store) {
-    write(ready(store), A, |w| {
-        w.put(&ITEMS, named(1, "a", 0))?;
+    // `a` and `c` are held since before the transaction, `b` only within it.
+    filled(store, &[named(1, "a", 0), named(5, "c", 0)]);
+    write(store, A, |w| {
         w.put(&ITEMS, named(1, "b", 0))?;
         w.put(&ITEMS, named(2, "a", 0))?;
         assert!(w.delete(&ITEMS, key(1))?);
         assert!(w.insert(&ITEMS, named(3, "b", 0))?);
         w.put(&ITEMS, item(2, 0))?;
-        w.put(&ITEMS, named(4, "a", 0))
+        w.put(&ITEMS, named(4, "a", 0))?;
+        assert!(w.delete(&ITEMS, key(5))?);
+        w.put(&ITEMS, named(6, "c", 0))
     });
-    assert_eq!(all(store, A), [item(2, 0), named(3, "b", 0), named(4, "a", 0)]);
+    let expected = [item(2, 0), named(3, "b", 0), named(4, "a", 0), named(6, "c", 0)];
+    assert_eq!(all(store, A), expected);
     is_conflict(try_write(store, A, |w| w.put(&ITEMS, named(2, "b", 0))), &["name"]);
 }
 
