@@ -130,7 +130,7 @@ fn credits(id: u128, holder: &str, left: i64) -> Row {
 /// Takes credits from one holder and gives them to another, or does nothing.
 fn transfer(store: &dyn Store, org: OrgId, from: u128, to: u128, credits: i64) -> Result<()> {
     store.write(org, &mut |tx| {
-        let left = tx.add(&CREDITS, Uuid::from_u128(from), LEFT, -credits)?;
+        let left = tx.add(&CREDITS, Uuid::from_u128(from), LEFT, credits.saturating_neg())?;
         tx.add(&CREDITS, Uuid::from_u128(to), LEFT, credits)?;
         // The first row is changed already; the error takes that back.
         if left < Some(0) { Err(StoreError::Aborted) } else { Ok(()) }

@@ -18,11 +18,11 @@ mod reopened {
     type Disk = Mutex<HashMap<PathBuf, Arc<CustomStore>>>;
     static DISK: LazyLock<Disk> = LazyLock::new(Disk::default);
 
-    fn open(folder: &Path) -> Arc<CustomStore> {
-        assert!(folder.is_dir(), "each test has a folder of its own");
+    fn open(path: &Path) -> Arc<CustomStore> {
+        assert!(path.parent().is_some_and(Path::is_dir), "each test has a folder of its own");
         let mut disk = DISK.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(disk.entry(folder.to_owned()).or_default())
+        Arc::clone(disk.entry(path.to_owned()).or_default())
     }
 
-    tenure::conformance!(durable: |folder| open(folder));
+    tenure::conformance!(durable: |dir| open(&dir.join("store")));
 }

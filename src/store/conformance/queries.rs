@@ -136,8 +136,8 @@ pub fn text_is_ordered_by_bytes(store: &dyn Store) {
 
 /// Zero with a sign is equal to zero: they tie in an order and pass for each other in a filter.
 pub fn negative_zero_is_zero(store: &dyn Store) {
-    let score = |n, score| with(item(n, 0), SCORE, Value::Real(score));
-    filled(store, &[score(1, 0.0), score(2, -0.0), score(3, 0.0), score(4, -1.0)]);
+    let scored = |n, real| with(item(n, 0), SCORE, Value::Real(real));
+    filled(store, &[scored(1, 0.0), scored(2, -0.0), scored(3, 0.0), scored(4, -1.0)]);
     assert_eq!(keys(store, &Query::all().oldest_by(SCORE)), [4, 1, 2, 3]);
     for zero in [0.0, -0.0] {
         let zeros = |op| keys(store, &Query::all().filter(SCORE, op, &zero));
