@@ -301,12 +301,11 @@ impl<'t> Tx<'t> {
             return Ok(events);
         };
         let id = CounterId::events();
-        let last = match self.add::<Counter>(id, LAST_NUMBER, count)? {
-            Some(last) => last,
-            None => {
-                self.insert(&Counter { id, value: count })?;
-                count
-            }
+        let last = if let Some(last) = self.add::<Counter>(id, LAST_NUMBER, count)? {
+            last
+        } else {
+            self.insert(&Counter { id, value: count })?;
+            count
         };
         let first = last.saturating_sub(count).saturating_add(1);
         for (event, sequence) in events.iter_mut().zip(first..) {

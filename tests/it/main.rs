@@ -6,5 +6,6 @@
 mod support;
 
 mod calendar_facts;
+mod custom_store;
 mod periods;
 mod tidy;
