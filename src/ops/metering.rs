@@ -17,6 +17,7 @@ use crate::error::{Error, Faults, Result};
 use crate::store::query::Query;
 use crate::store::schema::Col;
 use crate::tables::Stored;
+use crate::tenure::Tenure;
 use crate::tx::Tx;
 use serde_json::json;
 use std::sync::Arc;
@@ -49,6 +50,18 @@ struct Admitted {
     before: Quantity,
     /// The change.
     delta: Quantity,
+}
+
+impl Tenure {
+    /// Counts usage in a transaction of its own: see [`Tx::track`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Tx::track`]. When the store fails while it makes the usage durable, the outcome is
+    /// unknown ([`Error::outcome`]): a retry with the same key is right.
+    pub fn track(&self, track: &Track) -> Result<UsageResult> {
+        self.write(|tx| tx.track(track))
+    }
 }
 
 impl Tx<'_> {
