@@ -19,6 +19,9 @@ use uuid::Uuid;
 /// The first SQLite that cannot corrupt a database in write-ahead-log mode.
 const ENGINE: i32 = 3_051_003;
 
+/// The length of the header of every database, in bytes.
+const HEADER: u64 = 100;
+
 /// What the caller wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mode {
@@ -144,6 +147,8 @@ fn look(path: &Path) -> Result<Found> {
             Err(cannot_open(IoError::new(ErrorKind::InvalidInput, "it is not a file")))
         }
         Ok(it) if it.len() == 0 => Ok(Found::Empty),
+        // SQLite takes a single byte for an empty database.
+        Ok(it) if it.len() < HEADER => Err(refused(path, Refusal::NotADatabase)),
         Ok(_) => Ok(Found::File),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             if beside(path, "-wal").exists() {
