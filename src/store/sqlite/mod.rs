@@ -11,6 +11,7 @@
 //! [`SqliteStore::create`] the first time and [`SqliteStore::open`] ever after, so that a file that
 //! got lost is noticed instead of being replaced by an empty one.
 
+mod choose;
 mod commit;
 mod connection;
 mod create;

@@ -4,6 +4,7 @@
 //! with null, so in an order by a nullable column the nulls are a range of their own, and a page
 //! that crosses from one to the other is two selects, one after the other.
 
+use super::choose::{self, Wanted};
 use super::ddl;
 use super::rows::Bound;
 use super::sql::{columns, quoted, unusable};
@@ -159,14 +160,22 @@ impl Shape {
         })
     }
 
-    /// The index that holds the nulls in order. SQLite would rather walk the primary key, past all
-    /// that is not null.
-    fn null_index(&self, table: &Table) -> Option<&'static Index> {
-        let column = table.columns.get(self.order?)?.name;
-        let among_nulls = matches!(self.part, Part::PastKeyInNulls | Part::Nulls);
-        let mut indexes = table.indexes.iter();
-        let found = indexes.find(|index| index.columns == [column]);
-        found.filter(|_| among_nulls && self.filters.is_empty())
+    /// The index that the rows are read from, if it is not left to SQLite.
+    fn index(&self, table: &Table) -> Option<&'static Index> {
+        let mut wanted = Wanted { order: self.order.unwrap_or(0), ..Wanted::default() };
+        for (place, test) in &self.filters {
+            match test {
+                Test::IsNull | Test::Compare(Op::Eq) => wanted.equal.push(*place),
+                Test::Compare(Op::Lt | Op::Le | Op::Gt | Op::Ge) => wanted.ranges.push(*place),
+                Test::IsNotNull | Test::Never | Test::Compare(Op::Ne) => {}
+            }
+        }
+        match self.part {
+            Part::Whole | Part::PastKey | Part::NotNulls => {}
+            Part::PastPair => wanted.ranges.push(wanted.order),
+            Part::PastKeyInNulls | Part::Nulls => wanted.equal.push(wanted.order),
+        }
+        choose::index(table, &wanted)
     }
 
     /// The SQL, its parameters in the order of [`params`].
@@ -176,7 +185,7 @@ impl Shape {
             None => Err(unusable(table, "it has no such column")),
         };
         let mut sql = format!("SELECT {} FROM main.{}", columns(table), quoted(table.name));
-        if let Some(index) = self.null_index(table) {
+        if let Some(index) = self.index(table) {
             let _ = write!(sql, " INDEXED BY {}", quoted(&ddl::index_name(table, index)));
         }
         sql.push_str(" WHERE \"org\" = ?");
@@ -205,103 +214,5 @@ impl Shape {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::store::query::After;
-    use crate::value::Column;
-    use rusqlite::{Connection, params_from_iter};
-
-    const fn column(name: &'static str, kind: Kind, nullable: bool) -> Column {
-        Column { name, kind, nullable }
-    }
-
-    static TABLE: Table = Table {
-        name: "customer",
-        columns: &[
-            column("id", Kind::Uuid, false),
-            column("name", Kind::Text, false),
-            column("seen_at", Kind::Time, true),
-            column("email", Kind::Text, true),
-            column("state", Kind::Text, false),
-            column("joined_at", Kind::Time, false),
-        ],
-        indexes: &[
-            Index { columns: &["name"], unique: false },
-            Index { columns: &["seen_at"], unique: false },
-            Index { columns: &["email"], unique: true },
-            Index { columns: &["state", "joined_at"], unique: false },
-        ],
-        references: &[],
-    };
-
-    /// How SQLite answers each part of `query`.
-    fn plans(query: &Query) -> Vec<String> {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(&ddl::table(&TABLE)).unwrap();
-        for index in TABLE.indexes {
-            connection.execute_batch(&ddl::index(&TABLE, index)).unwrap();
-        }
-        let plan = |part: &Part| {
-            let text = Shape::of(&TABLE, query, *part).unwrap().text(&TABLE).unwrap();
-            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {text}")).unwrap();
-            let org = Uuid::nil();
-            let params = params(&TABLE, &org, query, *part, query.limit);
-            let lines = statement.query_map(params_from_iter(params), |row| row.get(3)).unwrap();
-            let lines: Vec<String> = lines.map(Result::unwrap).collect();
-            lines.join("; ").replace("SEARCH customer USING ", "")
-        };
-        parts(query).iter().map(plan).collect()
-    }
-
-    fn past(value: Value) -> Option<After> {
-        Some(After { value, key: Uuid::nil() })
-    }
-
-    #[test]
-    fn pages_are_ranges_of_an_index_and_need_no_sorting() {
-        let (name, seen) = (TABLE.col("name"), TABLE.col("seen_at"));
-        let (email, joined) = (TABLE.col("email"), TABLE.col("joined_at"));
-        let new = Query::all().eq(TABLE.col("state"), &"new".to_owned());
-        for (query, wanted) in [
-            (Query::all(), &["PRIMARY KEY (org=?)"][..]),
-            (Query::all().after(past(Value::Null)), &["PRIMARY KEY (org=? AND id>?)"]),
-            (Query::all().newest().after(past(Value::Null)), &["PRIMARY KEY (org=? AND id<?)"]),
-            (Query::all().oldest_by(name), &["INDEX customer_by_name (org=?)"]),
-            (
-                Query::all().oldest_by(name).after(past(Value::Text("a".into()))),
-                &["INDEX customer_by_name (org=? AND (name,id)>(?,?))"],
-            ),
-            (Query::all().newest_by(seen), &["INDEX customer_by_seen_at (org=?)"]),
-            (
-                Query::all().newest_by(seen).after(past(Value::Time(1))),
-                &[
-                    "INDEX customer_by_seen_at (org=? AND (seen_at,id)<(?,?))",
-                    "INDEX customer_by_seen_at (org=? AND seen_at=?)",
-                ],
-            ),
-            (
-                Query::all().oldest_by(seen).after(past(Value::Null)),
-                &[
-                    "INDEX customer_by_seen_at (org=? AND seen_at=? AND id>?)",
-                    "INDEX customer_by_seen_at (org=? AND seen_at>?)",
-                ],
-            ),
-            (
-                Query::all().oldest_by(email).after(past(Value::Text("a".into()))),
-                &["INDEX customer_one_by_email (org=? AND (email,id)>(?,?))"],
-            ),
-            (
-                new.clone().newest_by(joined),
-                &["INDEX customer_by_state_and_joined_at (org=? AND state=?)"],
-            ),
-            (
-                new.newest_by(joined).after(past(Value::Time(1))),
-                &[
-                    "INDEX customer_by_state_and_joined_at (org=? AND state=? AND (joined_at,id)<(?,?))",
-                ],
-            ),
-        ] {
-            assert_eq!(plans(&query), wanted, "{query:?}");
-        }
-    }
-}
+#[path = "select_tests.rs"]
+mod tests;
