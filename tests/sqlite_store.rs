@@ -1,6 +1,9 @@
 //! The SQLite backend over real files: what it keeps, what it refuses, and what it promises to a
 //! host that shares the file.
 
+#![cfg(feature = "sqlite")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails says where")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Barrier;
@@ -9,7 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tenure::store::query::{Op, Query};
 use tenure::store::schema::{Index, Reference, Table};
-use tenure::store::sqlite::rusqlite::{self, Connection, TransactionBehavior};
+use tenure::store::sqlite::rusqlite::{Connection, TransactionBehavior};
 use tenure::store::sqlite::{APPLICATION_ID, Durability, SqliteStore};
 use tenure::store::{
     Cause, OrgId, Outcome, Reader, Refusal, Result, Store, StoreError, Unjoined, Writer,
@@ -447,7 +450,8 @@ fn a_newer_format_is_refused_at_opening_and_in_mid_flight() {
     let write = write(&store, |tx| tx.insert(&METER, meter(1, 0)));
     assert_eq!(refusal(write), newer, "a newer version migrated the file while it was open");
     assert_eq!(used(&store, 1), None);
-    host.execute_batch("DROP TABLE tenure_store; PRAGMA user_version = 10").unwrap();
+    host.execute_batch("ALTER TABLE tenure_store DROP COLUMN format; PRAGMA user_version = 10")
+        .unwrap();
     let newer = Refusal::TooNew { found: 10, known: 1 };
     assert_eq!(refusal(SqliteStore::open(&path)), newer, "even when its marks look different");
 }
@@ -750,9 +754,9 @@ fn a_joined_transaction_is_kept_or_lost_as_a_whole() {
         assert_eq!(joined.get(&METER, key(number)).unwrap(), Some(meter(number, 3)));
         assert_eq!(used(&store, number), None, "nobody else sees it yet");
         if keep {
-            transaction.commit().unwrap()
+            transaction.commit().unwrap();
         } else {
-            transaction.rollback().unwrap()
+            transaction.rollback().unwrap();
         }
         assert_eq!(used(&store, number), keep.then_some(3));
         assert_eq!(commits(&path), before + i64::from(keep), "it is marked once");
@@ -1026,6 +1030,54 @@ fn a_lock_that_is_not_given_up_is_busy_for_all_who_wait() {
     assert_eq!(used(&store, 1), None, "readers do not wait");
     connection.execute_batch("ROLLBACK").unwrap();
     write(&store, |tx| tx.insert(&METER, meter(1, 1))).unwrap();
+}
+
+#[test]
+fn a_full_disk_is_told_and_nothing_is_done() {
+    let folder = folder();
+    let path = folder.path().join("a.db");
+    let store = created(&path);
+    let pages = |most: u32| {
+        let sql = format!("PRAGMA max_page_count = {most}");
+        store.transaction(ORG, &mut |it, _| Ok(it.query_row(&sql, [], |_| Ok(()))?)).unwrap();
+    };
+    pages(1); // as many as there are
+    let big = || {
+        let mut row = customer(1, None);
+        row.0[1] = Value::Text("x".repeat(1_000_000));
+        row
+    };
+    let before = commits(&path);
+    let full = write(&store, |tx| {
+        tx.insert(&METER, meter(1, 0))?;
+        tx.put(&CUSTOMER, big())
+    });
+    assert_eq!(unavailable(full), (Cause::Full, Outcome::NotDone));
+    assert_eq!((used(&store, 1), commits(&path)), (None, before));
+    // One whose error was swallowed by its body is no success either, unless the rest is sound.
+    let swallowed = write(&store, |tx| {
+        tx.insert(&METER, meter(2, 5))?;
+        let _ = tx.put(&CUSTOMER, big());
+        Ok(())
+    });
+    assert_eq!(used(&store, 2), swallowed.is_ok().then_some(5));
+    pages(1_000_000);
+    write(&store, |tx| tx.put(&CUSTOMER, big())).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_may_only_be_read_is_not_opened() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder();
+    let path = folder.path().join("a.db");
+    drop(created(&path));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o444)).unwrap();
+    // Nothing is forbidden to root.
+    if fs::OpenOptions::new().write(true).open(&path).is_err() {
+        let read_only = (Cause::ReadOnly, Outcome::NotDone);
+        assert_eq!(unavailable(SqliteStore::open(&path)), read_only);
+    }
 }
 
 #[test]

@@ -10,8 +10,8 @@ use super::migrate::{FORMAT, MIGRATIONS, bring_up};
 use super::options::SqliteOptions;
 use super::{create, probe};
 use crate::store::{Cause, Outcome, Refusal, Result, StoreError};
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::io::{Error as IoError, ErrorKind};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -106,7 +106,8 @@ fn existing(path: PathBuf, options: &SqliteOptions) -> Result<Opened> {
         configure(&connection, options)?;
         write_ahead(&connection)?;
         if store.format < FORMAT {
-            let transaction = connection.unchecked_transaction()?;
+            let immediate = TransactionBehavior::Immediate;
+            let transaction = Transaction::new_unchecked(&connection, immediate)?;
             bring_up(&transaction, MIGRATIONS, !options.shared)?;
             transaction.commit()?;
         }

@@ -47,8 +47,8 @@ fn plans(query: &Query) -> Vec<String> {
     parts(query).iter().map(plan).collect()
 }
 
-fn past(value: Value) -> Option<After> {
-    Some(After { value, key: Uuid::nil() })
+fn past(value: Value) -> After {
+    After { value, key: Uuid::nil() }
 }
 
 #[test]
@@ -58,30 +58,30 @@ fn pages_are_ranges_of_an_index_and_need_no_sorting() {
     let new = Query::all().eq(TABLE.col("state"), &"new".to_owned());
     for (query, wanted) in [
         (Query::all(), &["PRIMARY KEY (org=?)"][..]),
-        (Query::all().after(past(Value::Null)), &["PRIMARY KEY (org=? AND id>?)"]),
-        (Query::all().newest().after(past(Value::Null)), &["PRIMARY KEY (org=? AND id<?)"]),
+        (Query::all().after(Some(past(Value::Null))), &["PRIMARY KEY (org=? AND id>?)"]),
+        (Query::all().newest().after(Some(past(Value::Null))), &["PRIMARY KEY (org=? AND id<?)"]),
         (Query::all().oldest_by(name), &["INDEX customer_by_name (org=?)"]),
         (
-            Query::all().oldest_by(name).after(past(Value::Text("a".into()))),
+            Query::all().oldest_by(name).after(Some(past(Value::Text("a".into())))),
             &["INDEX customer_by_name (org=? AND (name,id)>(?,?))"],
         ),
         (Query::all().newest_by(seen), &["INDEX customer_by_seen_at (org=?)"]),
         (
-            Query::all().newest_by(seen).after(past(Value::Time(1))),
+            Query::all().newest_by(seen).after(Some(past(Value::Time(1)))),
             &[
                 "INDEX customer_by_seen_at (org=? AND (seen_at,id)<(?,?))",
                 "INDEX customer_by_seen_at (org=? AND seen_at=?)",
             ],
         ),
         (
-            Query::all().oldest_by(seen).after(past(Value::Null)),
+            Query::all().oldest_by(seen).after(Some(past(Value::Null))),
             &[
                 "INDEX customer_by_seen_at (org=? AND seen_at=? AND id>?)",
                 "INDEX customer_by_seen_at (org=? AND seen_at>?)",
             ],
         ),
         (
-            Query::all().oldest_by(email).after(past(Value::Text("a".into()))),
+            Query::all().oldest_by(email).after(Some(past(Value::Text("a".into())))),
             &["INDEX customer_one_by_email (org=? AND (email,id)>(?,?))"],
         ),
         (
@@ -89,16 +89,16 @@ fn pages_are_ranges_of_an_index_and_need_no_sorting() {
             &["INDEX customer_by_state_and_joined_at (org=? AND state=?)"],
         ),
         (
-            new.newest_by(joined).after(past(Value::Time(1))),
+            new.newest_by(joined).after(Some(past(Value::Time(1)))),
             &["INDEX customer_by_state_and_joined_at (org=? AND state=? AND (joined_at,id)<(?,?))"],
         ),
         (Query::all().eq(name, &"a".to_owned()), &["INDEX customer_by_name (org=? AND name=?)"]),
         (
-            Query::all().eq(name, &"a".to_owned()).after(past(Value::Null)),
+            Query::all().eq(name, &"a".to_owned()).after(Some(past(Value::Null))),
             &["INDEX customer_by_name (org=? AND name=? AND id>?)"],
         ),
         (
-            Query::all().eq(seen, &None::<time::OffsetDateTime>).after(past(Value::Null)),
+            Query::all().eq(seen, &None::<time::OffsetDateTime>).after(Some(past(Value::Null))),
             &["INDEX customer_by_seen_at (org=? AND seen_at=? AND id>?)"],
         ),
         (
