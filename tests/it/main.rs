@@ -6,6 +6,9 @@
 mod support;
 
 mod calendar_facts;
+mod conformance;
 mod custom_store;
 mod periods;
+#[cfg(feature = "sqlite")]
+mod sqlite_store;
 mod tidy;
