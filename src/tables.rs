@@ -12,7 +12,7 @@ use crate::domain::feature::Feature;
 use crate::domain::flair::Flair;
 use crate::domain::link::{Link, LinkKey};
 use crate::domain::meter::Meter;
-use crate::domain::metering::{UsageEvent, UsageSnapshot, UsageWindow};
+use crate::domain::metering::{Refund, UsageEvent, UsageSnapshot, UsageWindow};
 use crate::domain::org::Org;
 use crate::domain::subscription::Subscription;
 use crate::domain::tier::Tier;
@@ -71,7 +71,7 @@ macro_rules! tables {
 tables! {
     Org "org" {}
     Counter "counter" {}
-    Event "event" { index ["customer_id"]; }
+    Event "event" {}
 
     User "user" { unique ["key"]; }
     Customer "customer" {
@@ -115,9 +115,8 @@ tables! {
     // The three below are written with every use: their references are kept by the operations, not
     // checked again by the store.
     Meter "meter" { index ["customer_id"] ["fresh_until"]; }
-    UsageEvent "usage_event" {
-        index ["meter_id", "event_time"] ["adjusts_event_id"];
-    }
+    UsageEvent "usage_event" { index ["meter_id", "event_time"]; }
+    Refund "refund" {}
     UsageWindow "usage_window" { index ["meter_id", "window_start"]; }
     UsageSnapshot "usage_snapshot" { index ["meter_id", "created_at"]; }
 }

@@ -11,7 +11,7 @@ use crate::store::schema::{Col, Table};
 use crate::store::{OrgId, Reader, StoreError, Writer};
 use crate::tables::Stored;
 use crate::tenure::{Config, Ids};
-use crate::value::Row;
+use crate::value::{Row, Value};
 use serde_json::Value as Json;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-const LAST_NUMBER: Col = <Counter as Stored>::TABLE.col("value");
+const SEQUENCE: Col = <Event as Stored>::TABLE.col("sequence");
 
 /// What an operation knows of the handle that it was called on.
 pub(crate) struct Scope {
@@ -146,12 +146,13 @@ impl<'t> View<'t> {
     }
 
     /// The feature with this code, read once in a transaction.
-    pub(crate) fn cached_feature(&self, code: &Code) -> Result<Option<Arc<Feature>>> {
+    pub(crate) fn cached_feature(&self, code: &str) -> Result<Option<Arc<Feature>>> {
         if let Some(known) = self.scope.features.borrow().get(code) {
             return Ok(known.clone());
         }
-        let feature = self.get::<Feature>(FeatureId::of(code))?.map(Arc::new);
-        self.scope.features.borrow_mut().insert(code.clone(), feature.clone());
+        let Ok(code) = Code::parse(code) else { return Ok(None) };
+        let feature = self.get::<Feature>(FeatureId::of(&code))?.map(Arc::new);
+        self.scope.features.borrow_mut().insert(code, feature.clone());
         Ok(feature)
     }
 }
@@ -288,6 +289,18 @@ impl<'t> Tx<'t> {
         outcome
     }
 
+    /// The number of the last event. Those that are still in the outbox carry it; acknowledging
+    /// writes it down, so that it is not written with every change.
+    fn last_sequence(&self) -> Result<i64> {
+        let newest = self.writer.query(Event::TABLE, &Query::all().newest().limit(1))?;
+        let kept = match newest.first().map(|row| row.at(SEQUENCE.index)) {
+            Some(Value::Int(sequence)) => *sequence,
+            _ => 0,
+        };
+        let gone = self.get::<Counter>(CounterId::events())?;
+        Ok(gone.map_or(kept, |counter| counter.value.max(kept)))
+    }
+
     /// Numbers and writes the events: the last thing that a transaction does. Returns them.
     pub(crate) fn finish(&mut self) -> Result<Vec<Event>> {
         if let Some(error) = self.spoiled.take() {
@@ -297,17 +310,10 @@ impl<'t> Tx<'t> {
             return Err(Error::rule(rule));
         }
         let mut events = std::mem::take(&mut self.events);
-        let Ok(count @ 1..) = i64::try_from(events.len()) else {
+        if events.is_empty() {
             return Ok(events);
-        };
-        let id = CounterId::events();
-        let last = if let Some(last) = self.add::<Counter>(id, LAST_NUMBER, count)? {
-            last
-        } else {
-            self.insert(&Counter { id, value: count })?;
-            count
-        };
-        let first = last.saturating_sub(count).saturating_add(1);
+        }
+        let first = self.last_sequence()?.saturating_add(1);
         for (event, sequence) in events.iter_mut().zip(first..) {
             event.sequence = sequence;
             event.id = EventId::of(self.scope.org, sequence);

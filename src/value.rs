@@ -217,8 +217,15 @@ field!(bool, Bool, |s| *s, |v| Some(v));
 field!(
     OffsetDateTime,
     Time,
-    |s| i64::try_from(s.unix_timestamp_nanos().div_euclid(1_000)).unwrap_or(i64::MAX),
-    |v| Self::from_unix_timestamp_nanos(i128::from(v).checked_mul(1_000)?).ok()
+    |s| {
+        let micros = i64::from(s.nanosecond().div_euclid(1_000));
+        s.unix_timestamp().saturating_mul(1_000_000).saturating_add(micros)
+    },
+    |v| {
+        let at = Self::from_unix_timestamp(v.div_euclid(1_000_000)).ok()?;
+        let nanos = v.rem_euclid(1_000_000).checked_mul(1_000)?;
+        at.replace_nanosecond(u32::try_from(nanos).ok()?).ok()
+    }
 );
 json_field!(Json, Vec<String>);
 

@@ -56,12 +56,22 @@ id! {
 }
 
 noun! {
-    /// The last number given out of a sequence of the org.
+    /// A number below which a sequence of the org gives out none any more.
     pub struct Counter(CounterId), "counter", "counters", "account" {
         /// Identifies the sequence.
         id: CounterId,
-        /// The last number given.
+        /// The highest number that was given out and may no longer be found elsewhere.
         value: i64 => ["1042"],
+    }
+}
+
+impl EventId {
+    /// The number of the event in its org.
+    #[must_use]
+    pub fn sequence(self) -> i64 {
+        let bits = self.0.as_u128();
+        let number = (bits >> 80) << 12 | ((bits >> 64) & 0xFFF);
+        i64::try_from(number).unwrap_or(i64::MAX)
     }
 }
 
@@ -82,6 +92,7 @@ mod tests {
         let numbers = [0, 1, 4_095, 4_096, 4_097, 1 << 40];
         let ids = numbers.map(|number| EventId::of(OrgId::DEFAULT, number));
         assert!(ids.is_sorted());
+        assert_eq!(ids.map(EventId::sequence), numbers);
         assert!(ids.iter().all(|id| id.uuid().get_version_num() == 8));
         assert_ne!(EventId::of(OrgId::named("a"), 7), EventId::of(OrgId::named("b"), 7));
     }

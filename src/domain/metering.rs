@@ -147,6 +147,19 @@ impl UsageEventId {
 }
 
 noun! {
+    /// What has been given back of one usage event, so that it is never more than the event.
+    pub struct Refund(UsageEventId), "refund", "refunds", "metering" {
+        /// The usage event that was corrected.
+        id: UsageEventId,
+        /// The sum of its adjustments, negative: what was given back.
+        adjusted: Quantity => ["-2"],
+    }
+    relationships {
+        event: "usage event" one "what was given back",
+    }
+}
+
+noun! {
     /// The usage of a window as it was set, reconciled or reset.
     pub struct UsageSnapshot(UsageSnapshotId), "usage snapshot", "usage snapshots", "metering" {
         /// Identifies the snapshot.

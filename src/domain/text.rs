@@ -141,6 +141,13 @@ text! {
     Country, super::country::country, "must be an ISO 3166-1 alpha-2 code";
 }
 
+impl std::borrow::Borrow<str> for Code {
+    /// So that what is kept by code is found without making one.
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 fn is_code(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     (1..=64).contains(&text.len())

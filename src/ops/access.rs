@@ -59,11 +59,7 @@ impl View<'_> {
         let Some(id) = self.customer_id(&customer.into())? else {
             return Ok(Access::unknown(feature, DenialReason::UnknownCustomer));
         };
-        let known = match Code::parse(feature) {
-            Ok(code) => self.cached_feature(&code)?,
-            Err(_) => None,
-        };
-        let Some(known) = known else {
+        let Some(known) = self.cached_feature(feature)? else {
             let exists = self.get::<Customer>(id)?.is_some_and(|it| it.deleted_at.is_none());
             let reason =
                 if exists { DenialReason::UnknownFeature } else { DenialReason::UnknownCustomer };

@@ -250,7 +250,7 @@ impl Tx<'_> {
             if known.is_some_and(|it| it.source == EntitlementSource::Manual) {
                 continue;
             }
-            let Some(feature) = self.view().cached_feature(&code)? else { continue };
+            let Some(feature) = self.view().cached_feature(code.as_str())? else { continue };
             let blank = || self.blank_grant(customer, &feature, id);
             let mut entitlement = known.cloned().unwrap_or_else(blank);
             take(&mut entitlement, given, subscription, customer);
@@ -352,7 +352,7 @@ impl Tx<'_> {
     fn known_feature(&self, code: &str) -> Result<std::sync::Arc<Feature>> {
         let parsed = parse_code("feature", code)?;
         let missing = || Error::not_found("feature", code);
-        self.view().cached_feature(&parsed)?.ok_or_else(missing)
+        self.view().cached_feature(parsed.as_str())?.ok_or_else(missing)
     }
 
     pub(crate) fn keep_entitlement(

@@ -1,6 +1,6 @@
 //! The outbox: what happened, read and acknowledged by whoever passes it on.
 
-use crate::domain::event::{Event, EventId};
+use crate::domain::event::{Counter, CounterId, Event, EventId};
 use crate::error::{Error, Result};
 use crate::page::PAGE_MAX;
 use crate::store::query::{After, Query};
@@ -31,9 +31,16 @@ impl Tx<'_> {
     ///
     /// The store's own.
     pub fn acknowledge(&mut self, events: impl IntoIterator<Item = EventId>) -> Result<usize> {
-        let mut gone = 0_usize;
+        let (mut gone, mut last) = (0_usize, 0);
         for id in events {
-            gone = gone.saturating_add(usize::from(self.delete::<Event>(id)?));
+            if self.delete::<Event>(id)? {
+                gone = gone.saturating_add(1);
+                last = last.max(id.sequence());
+            }
+        }
+        let id = CounterId::events();
+        if self.get::<Counter>(id)?.map_or(0, |counter| counter.value) < last {
+            self.put(&Counter { id, value: last })?;
         }
         Ok(gone)
     }

@@ -27,12 +27,8 @@ impl View<'_> {
     ///
     /// [`Error::NotFound`].
     pub fn feature(&self, code: &str) -> Result<Feature> {
-        let feature = match Code::parse(code) {
-            Ok(code) => self.cached_feature(&code)?,
-            Err(_) => None,
-        };
         let missing = || Error::not_found("feature", code);
-        feature.map(|feature| Feature::clone(&feature)).ok_or_else(missing)
+        self.cached_feature(code)?.map(|feature| Feature::clone(&feature)).ok_or_else(missing)
     }
 
     /// Features by code, a page at a time.

@@ -7,14 +7,13 @@ use crate::domain::feature::{Feature, Overage};
 use crate::domain::instant;
 use crate::domain::meter::{Closed, Meter, MeterId};
 use crate::domain::metering::{
-    Asked, Correction, DeliveryStatus, LimitExceeded, SnapshotType, Track, UsageEvent,
+    Asked, Correction, DeliveryStatus, LimitExceeded, Refund, SnapshotType, Track, UsageEvent,
     UsageEventId, UsageEventType, UsageResult, UsageSource, UsageWindow,
 };
 use crate::domain::quantity::Quantity;
 use crate::domain::text::{Code, ExternalId, IdempotencyKey, Note};
 use crate::domain::threshold;
 use crate::error::{Error, Faults, Result};
-use crate::store::query::Query;
 use crate::store::schema::Col;
 use crate::tables::Stored;
 use crate::tenure::Tenure;
@@ -24,7 +23,6 @@ use std::sync::Arc;
 
 const USED: Col = <Meter as Stored>::TABLE.col("used");
 const WINDOW_USED: Col = <UsageWindow as Stored>::TABLE.col("used");
-const ADJUSTS: Col = <UsageEvent as Stored>::TABLE.col("adjusts_event_id");
 
 /// Whose meter of what, and under which key.
 struct Target {
@@ -209,7 +207,7 @@ impl Tx<'_> {
         let view = self.view();
         let (customer, code) = (target.customer, &target.feature);
         let feature =
-            view.cached_feature(code)?.ok_or_else(|| Error::not_found("feature", code))?;
+            view.cached_feature(code.as_str())?.ok_or_else(|| Error::not_found("feature", code))?;
         let Some(mut meter) = self.get::<Meter>(MeterId::of(customer, code))? else {
             view.customer(customer)?;
             return Err(denied(customer, code, DenialReason::NotEntitled, None));
@@ -250,11 +248,8 @@ impl Tx<'_> {
         let Some(id) = asked.adjusts else { return Ok(by) };
         let corrected = self.get::<UsageEvent>(id)?.filter(|it| it.meter_id == meter.id);
         let corrected = corrected.ok_or_else(|| Error::not_found("usage event", id))?;
-        let mut left = Some(corrected.quantity);
-        self.view().each::<UsageEvent>(Query::all().eq(ADJUSTS, &Some(id)), |earlier| {
-            left = left.and_then(|left| left.checked_add(earlier.quantity));
-            Ok(())
-        })?;
+        let adjusted = self.get::<Refund>(id)?.map_or(Quantity::ZERO, |earlier| earlier.adjusted);
+        let left = corrected.quantity.checked_add(adjusted);
         match left.and_then(|left| left.checked_add(by)) {
             Some(left) if !left.is_negative() => Ok(by),
             _ => Err(Error::rule(format!(
@@ -333,6 +328,11 @@ impl Tx<'_> {
             self.put(&meter)?;
         } else if !is_late {
             self.add::<Meter>(meter.id, USED, delta.millionths())?;
+        }
+        if let Some(id) = event.adjusts_event_id {
+            let earlier = self.get::<Refund>(id)?.map_or(Quantity::ZERO, |it| it.adjusted);
+            let adjusted = earlier.checked_add(delta).ok_or(Error::Overflow("refund"))?;
+            self.put(&Refund { id, adjusted })?;
         }
         self.announce(name, event.id, meter.customer_id, data);
         if event.event_type == UsageEventType::Set {

@@ -91,8 +91,9 @@ impl View<'_> {
         };
         let after = self.tier_features(&tier.code, tier.version, overrides)?;
         compare((from, &before), (tier.code.clone(), &after), at, |feature| {
-            let excess =
-                self.cached_feature(feature)?.map_or_else(Default::default, |it| it.excess);
+            let excess = self
+                .cached_feature(feature.as_str())?
+                .map_or_else(Default::default, |it| it.excess);
             Ok(Usage { used: self.used(customer, feature)?, excess })
         })
     }

@@ -135,7 +135,7 @@ impl Tx<'_> {
             Err(faults) => faults,
         };
         for (place, feature) in draft.features.iter().enumerate() {
-            if self.view().cached_feature(&feature.code)?.is_none() {
+            if self.view().cached_feature(feature.code.as_str())?.is_none() {
                 let path = format!("features[{place}].code");
                 faults.add(path, feature.code.as_str(), "must be a feature that is defined");
             }

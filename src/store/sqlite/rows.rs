@@ -77,12 +77,14 @@ pub(super) fn check(table: &'static Table, row: &Row) -> Result<()> {
 
 /// The row that a statement stands at, which selects the columns of `table` in their order.
 pub(super) fn decode(table: &'static Table, row: &rusqlite::Row<'_>) -> Result<Row> {
-    let values = table.columns.iter().enumerate().map(|(place, column)| {
-        let stored = row.get_ref(place).ok();
-        let value = stored.and_then(|stored| value(column, stored));
-        value.ok_or(StoreError::Corrupt { table: table.name, column: column.name })
-    });
-    values.collect::<Result<_>>().map(Row)
+    let mut values = Vec::with_capacity(table.columns.len());
+    for (place, column) in table.columns.iter().enumerate() {
+        match row.get_ref(place).ok().and_then(|stored| value(column, stored)) {
+            Some(value) => values.push(value),
+            None => return Err(StoreError::Corrupt { table: table.name, column: column.name }),
+        }
+    }
+    Ok(Row(values))
 }
 
 fn value(column: &Column, stored: ValueRef<'_>) -> Option<Value> {

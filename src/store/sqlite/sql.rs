@@ -18,7 +18,8 @@ const SHAPES_MAX: usize = 512;
 pub(super) struct Catalog {
     /// The file, for errors to name.
     pub(super) path: PathBuf,
-    tables: HashMap<&'static str, Arc<Statements>>,
+    /// Few enough to be found by going through them: comparing addresses costs less than hashing.
+    tables: Vec<Arc<Statements>>,
 }
 
 /// The SQL of one table.
@@ -36,22 +37,26 @@ pub(super) struct Statements {
 
 impl Catalog {
     pub(super) fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), tables: HashMap::new() }
+        Self { path: path.to_owned(), tables: Vec::new() }
     }
 
     /// This catalog and `tables`.
     pub(super) fn with(&self, tables: &[&'static Table]) -> Self {
         let mut known = self.tables.clone();
         for table in tables {
-            known.insert(table.name, Arc::new(Statements::new(table)));
+            known.retain(|it| it.table.name != table.name);
+            known.push(Arc::new(Statements::new(table)));
         }
         Self { path: self.path.clone(), tables: known }
     }
 
     /// The SQL of `table`, which must have been installed in this very shape.
     pub(super) fn of(&self, table: &'static Table) -> Result<&Statements> {
-        match self.tables.get(table.name) {
-            Some(it) if std::ptr::eq(it.table, table) || it.table == table => Ok(it),
+        if let Some(it) = self.tables.iter().find(|it| std::ptr::eq(it.table, table)) {
+            return Ok(it);
+        }
+        match self.tables.iter().find(|it| it.table.name == table.name) {
+            Some(it) if it.table == table => Ok(it),
             Some(_) => Err(unusable(table, "another shape of it was installed")),
             None => Err(unusable(table, "it was not installed")),
         }
