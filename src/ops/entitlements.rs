@@ -92,7 +92,8 @@ impl Tx<'_> {
         let id = EntitlementId::base(customer.id, &feature.code);
         let known = self.get::<Entitlement>(id)?;
         let is_new = known.is_none();
-        let mut entitlement = known.unwrap_or_else(|| self.blank_grant(&customer, &feature, id));
+        let blank = || self.blank_grant(&customer, &feature, id);
+        let mut entitlement = known.clone().unwrap_or_else(blank);
         if !matches!(entitlement.status, EntitlementStatus::Suspended) {
             entitlement.status = EntitlementStatus::Active;
         }
@@ -101,6 +102,9 @@ impl Tx<'_> {
         faults.check()?;
         entitlement.source = EntitlementSource::Manual;
         entitlement.source_id = None;
+        if known.as_ref() == Some(&entitlement) {
+            return self.view().check(customer.id, feature.code.as_str());
+        }
         self.whole(|tx| {
             let event = if is_new { "entitlement.granted" } else { "entitlement.updated" };
             tx.keep_entitlement(entitlement, event)?;
