@@ -7,4 +7,5 @@ mod support;
 
 mod calendar_facts;
 mod periods;
+mod random;
 mod tidy;
