@@ -4,6 +4,7 @@ use crate::domain::access::Denial;
 use crate::domain::metering::LimitExceeded;
 use crate::domain::text::{Malformed, shortened};
 use crate::store::{Outcome, Refusal, StoreError};
+use std::fmt::Display;
 use uuid::Uuid;
 
 /// The result of an operation.
@@ -231,8 +232,8 @@ impl Error {
         }
     }
 
-    pub(crate) fn not_found(noun: &'static str, key: impl ToString) -> Self {
-        Self::NotFound { noun, key: shortened(&key.to_string()) }
+    pub(crate) fn not_found(noun: &'static str, key: impl Display) -> Self {
+        Self::NotFound { noun, key: shortened(&format!("{key}")) }
     }
 
     pub(crate) fn invalid(field: impl Into<String>, value: &str, rule: &'static str) -> Self {
@@ -247,19 +248,20 @@ impl Error {
         noun: &'static str,
         field: &'static str,
         value: &str,
-        holder: impl ToString,
+        holder: impl Display,
     ) -> Self {
-        Self::Taken { noun, field, value: shortened(value), holder: holder.to_string() }
+        Self::Taken { noun, field, value: shortened(value), holder: format!("{holder}") }
     }
 }
 
 const fn store_code(error: &StoreError) -> ErrorCode {
     match error {
-        StoreError::Conflict { .. } => ErrorCode::Conflict,
+        StoreError::Conflict { .. } | StoreError::Refused { why: Refusal::Exists, .. } => {
+            ErrorCode::Conflict
+        }
         StoreError::Overflow { .. } => ErrorCode::Unprocessable,
         StoreError::Unavailable { .. } => ErrorCode::Unavailable,
         StoreError::Refused { why: Refusal::Missing, .. } => ErrorCode::NotFound,
-        StoreError::Refused { why: Refusal::Exists, .. } => ErrorCode::Conflict,
         _ => ErrorCode::Internal,
     }
 }

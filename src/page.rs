@@ -29,8 +29,8 @@ impl Cursor {
         Self(after)
     }
 
-    pub(crate) fn into_after(self) -> After {
-        self.0
+    pub(crate) const fn after(&self) -> &After {
+        &self.0
     }
 }
 

@@ -28,7 +28,7 @@ use uuid::Uuid;
 /// use tenure::{CustomerDraft, Tenure};
 ///
 /// let tenure = Tenure::open(MemoryStore::new())?;
-/// let acme = tenure.write(|tx| tx.create_customer(CustomerDraft::named("Acme Inc.")))?;
+/// let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme Inc.")))?;
 /// assert_eq!(tenure.read(|view| view.customer(acme.id))?, acme);
 /// # Ok::<_, tenure::Error>(())
 /// ```
@@ -326,10 +326,10 @@ impl Tenure {
     /// # Errors
     ///
     /// The store's own.
-    pub fn orgs(&self, limit: usize, after: Option<crate::Cursor>) -> Result<crate::Page<Org>> {
+    pub fn orgs(&self, limit: usize, after: Option<&crate::Cursor>) -> Result<crate::Page<Org>> {
         use crate::store::query::Query;
         let directory = self.for_org_id(OrgId::DIRECTORY);
-        directory.read(|view| view.page(Query::all(), limit, after.clone()))
+        directory.read(|view| view.page(Query::all(), limit, after))
     }
 
     /// Makes sure that the org is in the directory before it writes anything else.

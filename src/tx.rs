@@ -19,6 +19,8 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+const LAST_NUMBER: Col = <Counter as Stored>::TABLE.col("value");
+
 /// What an operation knows of the handle that it was called on.
 pub(crate) struct Scope {
     pub(crate) org: OrgId,
@@ -128,12 +130,13 @@ impl<'t> View<'t> {
         &self,
         query: Query,
         limit: usize,
-        cursor: Option<Cursor>,
+        cursor: Option<&Cursor>,
     ) -> Result<Page<R>> {
         if !(1..=PAGE_MAX).contains(&limit) {
             return Err(Error::invalid("limit", &limit.to_string(), "must be 1–1,000"));
         }
-        let query = query.after(cursor.map(Cursor::into_after)).limit(limit.saturating_add(1));
+        let query =
+            query.after(cursor.map(|cursor| cursor.after().clone())).limit(limit.saturating_add(1));
         let mut rows: Vec<Row> = self.reader.query(R::TABLE, &query)?;
         let more = rows.len() > limit;
         rows.truncate(limit);
@@ -297,14 +300,12 @@ impl<'t> Tx<'t> {
         let Ok(count @ 1..) = i64::try_from(events.len()) else {
             return Ok(events);
         };
-        const VALUE: Col = <Counter as Stored>::TABLE.col("value");
         let id = CounterId::events();
-        let last = match self.add::<Counter>(id, VALUE, count)? {
-            Some(last) => last,
-            None => {
-                self.insert(&Counter { id, value: count })?;
-                count
-            }
+        let last = if let Some(last) = self.add::<Counter>(id, LAST_NUMBER, count)? {
+            last
+        } else {
+            self.insert(&Counter { id, value: count })?;
+            count
         };
         let first = last.saturating_sub(count).saturating_add(1);
         for (event, sequence) in events.iter_mut().zip(first..) {

@@ -71,7 +71,8 @@ impl Ord for Value {
             (Uuid(a), Uuid(b)) => a.cmp(b),
             (Text(a), Text(b)) | (Json(a), Json(b)) => a.cmp(b),
             (Int(a), Int(b)) | (Time(a), Time(b)) => a.cmp(b),
-            (Real(a), Real(b)) => a.total_cmp(b),
+            // Adding zero takes its sign away, so that this agrees with `==`.
+            (Real(a), Real(b)) => (a + 0.0).total_cmp(&(b + 0.0)),
             (Bool(a), Bool(b)) => a.cmp(b),
             (Null, Null) => Ordering::Equal,
             _ => self.rank().cmp(&other.rank()),
@@ -246,6 +247,14 @@ mod tests {
         let mut values = vec![Value::Int(-1), Value::Null, Value::Int(0)];
         values.sort();
         assert_eq!(values, [Value::Null, Value::Int(-1), Value::Int(0)]);
+    }
+
+    #[test]
+    fn zeros_are_equal_whatever_their_sign() {
+        let (minus, plus) = (Value::Real(-0.0), Value::Real(0.0));
+        assert_eq!(minus, plus);
+        assert_eq!(minus.cmp(&plus), Ordering::Equal);
+        assert!(Value::Real(-f64::MIN_POSITIVE) < minus);
     }
 
     #[test]

@@ -30,6 +30,7 @@ pub struct Allowance {
 
 /// The order in which entitlements are used: lower priority number, earlier end (never last),
 /// earlier grant, id.
+#[must_use]
 pub fn burn_order(a: &Entitlement, b: &Entitlement) -> std::cmp::Ordering {
     let end = |it: &Entitlement| (it.valid_until.is_none(), it.valid_until);
     a.priority
@@ -56,10 +57,9 @@ pub fn allowance(
     let window = leading.and_then(|it| it.period(now));
     let changes = grants.iter().filter_map(|it| it.next_change(now));
     let fresh_until = changes.chain(window.and_then(|window| window.end)).min();
-    let valid_until = match usable.iter().all(|it| it.valid_until.is_some()) {
-        true => usable.iter().filter_map(|it| it.valid_until).max(),
-        false => None,
-    };
+    // None if one of them has no end.
+    let ends: Option<Vec<OffsetDateTime>> = usable.iter().map(|it| it.valid_until).collect();
+    let valid_until = ends.and_then(|ends| ends.into_iter().max());
     let sum = |of: &dyn Fn(&Entitlement) -> Option<Quantity>| {
         usable.iter().try_fold(Quantity::ZERO, |sum, it| {
             Some(sum.checked_add(of(it)?).unwrap_or(Quantity::MAX))

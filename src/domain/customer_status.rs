@@ -51,7 +51,7 @@ use CustomerAction as A;
 use CustomerStatus as S;
 
 /// Every transition there is. What is not here is not allowed.
-pub const TRANSITIONS: &[(S, A, S)] = &[
+pub(crate) const TRANSITIONS: &[(S, A, S)] = &[
     (S::Prospect, A::Qualify, S::Lead),
     (S::Prospect, A::Activate, S::Active),
     (S::Prospect, A::Churn, S::Churned),

@@ -45,6 +45,26 @@ words! {
     }
 }
 
+/// How many candidates of a question are looked at closely: those that share the most telling keys
+/// with it.
+pub const CANDIDATES_MAX: usize = 32;
+
+impl KeyKind {
+    /// How much a shared key of this kind tells, beside the others: a guess at whom to look at, not
+    /// a judgement.
+    #[must_use]
+    pub const fn weight(self) -> u32 {
+        match self {
+            Self::Domain => 100,
+            Self::Compact => 40,
+            Self::Letters => 20,
+            Self::Word => 4,
+            Self::Start | Self::End => 3,
+            Self::Acronym => 2,
+        }
+    }
+}
+
 /// One entry of the index.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MatchKey {

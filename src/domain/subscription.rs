@@ -324,13 +324,13 @@ mod tests {
     #[test]
     fn a_yearly_fee_brings_a_twelfth_a_month_and_a_lifetime_one_nothing() {
         let fee = |interval| Fee {
-            amount: Money::new(120_00, "EUR".parse().unwrap()),
+            amount: Money::new(12_000, "EUR".parse().unwrap()),
             interval,
             stripe_price_id: None,
         };
         let brings = |interval| monthly_revenue(&fee(interval), 3).unwrap().amount;
-        assert_eq!(brings(BillingCycle::Monthly), 360_00);
-        assert_eq!(brings(BillingCycle::Yearly), 30_00);
+        assert_eq!(brings(BillingCycle::Monthly), 36_000);
+        assert_eq!(brings(BillingCycle::Yearly), 3_000);
         assert_eq!(brings(BillingCycle::Lifetime), 0);
         assert_eq!(
             monthly_revenue(

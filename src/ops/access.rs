@@ -12,9 +12,22 @@ use crate::page::PAGE_MAX;
 use crate::store::query::Query;
 use crate::store::schema::Col;
 use crate::tables::Stored;
+use crate::tenure::Tenure;
 use crate::tx::View;
 
 const CUSTOMER: Col = <Meter as Stored>::TABLE.col("customer_id");
+
+impl Tenure {
+    /// May the customer use one unit of the feature now? See [`View::check`].
+    ///
+    /// # Errors
+    ///
+    /// Only the store's own.
+    pub fn check(&self, customer: impl Into<CustomerRef>, feature: &str) -> Result<Access> {
+        let customer = customer.into();
+        self.read(|view| view.check(&customer, feature))
+    }
+}
 
 impl View<'_> {
     /// May the customer use one unit of the feature now? What is not known is a denial with its

@@ -145,13 +145,11 @@ impl Tx<'_> {
         if let Some(linked) = self.view().claimed(customer, STRIPE_ID, &id)? {
             return Ok(linked);
         }
-        let tier = match tier_code {
-            Some(code) => self.view().tier(code)?,
-            None => {
-                let tier = self.view().tier_by_price(&found.price_ids)?;
-                let missing = || Error::not_found("tier", format!("price {:?}", found.price_ids));
-                tier.ok_or_else(missing)?
-            }
+        let tier = if let Some(code) = tier_code {
+            self.view().tier(code)?
+        } else {
+            let missing = || Error::not_found("tier", format!("price {:?}", found.price_ids));
+            self.view().tier_by_price(&found.price_ids)?.ok_or_else(missing)?
         };
         let mut new = NewSubscription::to(tier.code.as_str());
         new.status = found.status;

@@ -67,7 +67,7 @@ impl View<'_> {
         customer: CustomerId,
         primary_only: bool,
         limit: usize,
-        cursor: Option<Cursor>,
+        cursor: Option<&Cursor>,
     ) -> Result<Page<Contact>> {
         self.customer(customer)?;
         let mut query = Query::all().eq(CUSTOMER, &customer).newest_by(CREATED_AT);

@@ -87,7 +87,7 @@ impl View<'_> {
         &self,
         status: Option<CustomerStatus>,
         limit: usize,
-        cursor: Option<Cursor>,
+        cursor: Option<&Cursor>,
     ) -> Result<Page<Customer>> {
         let mut query = Query::all().newest_by(CREATED_AT).eq(DELETED_AT, &None::<OffsetDateTime>);
         if let Some(status) = status {
@@ -114,13 +114,13 @@ impl Tx<'_> {
     ///
     /// [`Error::Invalid`] with every fault of the draft; [`Error::Taken`] when another customer has
     /// the name or the external id.
-    pub fn create_customer(&mut self, draft: CustomerDraft) -> Result<Customer> {
+    pub fn create_customer(&mut self, draft: &CustomerDraft) -> Result<Customer> {
         self.create_customer_as(draft, CustomerStatus::Prospect)
     }
 
     pub(crate) fn create_customer_as(
         &mut self,
-        draft: CustomerDraft,
+        draft: &CustomerDraft,
         default_status: CustomerStatus,
     ) -> Result<Customer> {
         let mut faults = Faults::default();
@@ -131,7 +131,7 @@ impl Tx<'_> {
         faults.required("status", &draft.status, &mut status, str::parse);
         let mut customer = self.blank(status)?;
         draft.apply(&mut customer, &mut faults);
-        self.check_assignment(&draft, &mut faults)?;
+        self.check_assignment(draft, &mut faults)?;
         faults.check()?;
         self.check_unique(&customer)?;
         customer.short_id = self.free_short_id(customer.name.as_str(), |view, id| {
@@ -155,7 +155,7 @@ impl Tx<'_> {
     /// [`Error::NotFound`]; [`Error::Invalid`] with every fault of the draft; [`Error::Taken`] when
     /// another customer has the name or the external id; [`Error::Stale`] when the draft expects
     /// another version.
-    pub fn update_customer(&mut self, id: CustomerId, draft: CustomerDraft) -> Result<Customer> {
+    pub fn update_customer(&mut self, id: CustomerId, draft: &CustomerDraft) -> Result<Customer> {
         let before = self.view().customer(id)?;
         if let Change::Set(expected) = draft.if_version
             && expected != before.version
@@ -169,7 +169,7 @@ impl Tx<'_> {
         if !draft.status.is_keep() {
             faults.add("status", "", "is changed by its actions, not by an update");
         }
-        self.check_assignment(&draft, &mut faults)?;
+        self.check_assignment(draft, &mut faults)?;
         faults.check()?;
         self.check_unique(&customer)?;
         if customer == before {
@@ -243,7 +243,7 @@ impl Tx<'_> {
             };
         }
         let draft = CustomerDraft::named(name.unwrap_or(email)).email(email);
-        self.create_customer_as(draft, CustomerStatus::Active)
+        self.create_customer_as(&draft, CustomerStatus::Active)
     }
 
     /// Hides a customer. It keeps its name and can be restored; its features cannot be used.

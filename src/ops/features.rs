@@ -40,7 +40,7 @@ impl View<'_> {
     /// # Errors
     ///
     /// [`Error::Invalid`] when `limit` is not 1–1,000.
-    pub fn features(&self, limit: usize, cursor: Option<Cursor>) -> Result<Page<Feature>> {
+    pub fn features(&self, limit: usize, cursor: Option<&Cursor>) -> Result<Page<Feature>> {
         self.page(Query::all().oldest_by(CODE), limit, cursor)
     }
 }

@@ -46,7 +46,7 @@ impl View<'_> {
         feature: &str,
         filter: &HistoryFilter,
         limit: usize,
-        cursor: Option<Cursor>,
+        cursor: Option<&Cursor>,
     ) -> Result<Page<UsageEvent>> {
         let meter = self.meter_id(&customer.into(), feature)?;
         let mut query = Query::all().eq(METER, &meter).newest_by(EVENT_TIME);
@@ -75,7 +75,7 @@ impl View<'_> {
         customer: impl Into<CustomerRef>,
         feature: &str,
         limit: usize,
-        cursor: Option<Cursor>,
+        cursor: Option<&Cursor>,
     ) -> Result<Page<UsageSnapshot>> {
         let meter = self.meter_id(&customer.into(), feature)?;
         let query = Query::all().eq(SNAPSHOT_METER, &meter).newest_by(SNAPSHOT_CREATED);

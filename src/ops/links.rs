@@ -75,7 +75,7 @@ impl View<'_> {
         &self,
         customer: CustomerId,
         limit: usize,
-        cursor: Option<Cursor>,
+        cursor: Option<&Cursor>,
     ) -> Result<Page<Link>> {
         self.customer(customer)?;
         let query = Query::all().eq(CUSTOMER, &customer).newest_by(CREATED_AT);

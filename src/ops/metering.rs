@@ -17,6 +17,7 @@ use crate::error::{Error, Faults, Result};
 use crate::store::query::Query;
 use crate::store::schema::Col;
 use crate::tables::Stored;
+use crate::tenure::Tenure;
 use crate::tx::Tx;
 use serde_json::json;
 use std::sync::Arc;
@@ -49,6 +50,18 @@ struct Admitted {
     before: Quantity,
     /// The change.
     delta: Quantity,
+}
+
+impl Tenure {
+    /// Counts usage in a transaction of its own: see [`Tx::track`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Tx::track`]. When the store fails while it makes the usage durable, the outcome is
+    /// unknown ([`Error::outcome`]): a retry with the same key is right.
+    pub fn track(&self, track: &Track) -> Result<UsageResult> {
+        self.write(|tx| tx.track(track))
+    }
 }
 
 impl Tx<'_> {
@@ -327,7 +340,7 @@ impl Tx<'_> {
             let reason = reason.map_err(|it| Error::invalid("reason", &it.value, it.rule))?;
             let mut snapshot = self.snapshot(&meter, SnapshotType::Set, reason, after);
             snapshot.trigger_event_id = Some(event.id);
-            snapshot.metadata = event.metadata.clone();
+            snapshot.metadata.clone_from(&event.metadata);
             snapshot.created_by =
                 event.performed_by.clone().unwrap_or_else(|| self.actor().to_owned());
             self.insert(&snapshot)?;

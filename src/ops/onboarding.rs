@@ -158,7 +158,7 @@ impl Tx<'_> {
             SmartLink::AlreadyLinked { .. } | SmartLink::NoMatch => Vec::new(),
         };
         let draft = self.draft_of(request)?;
-        let customer = self.create_customer_as(draft, CustomerStatus::Active)?;
+        let customer = self.create_customer_as(&draft, CustomerStatus::Active)?;
         self.link_as(customer.id, &new, LinkKind::Onboard, None)?;
         Ok((customer, LinkStatus::Created, None, suggestions))
     }
@@ -168,8 +168,8 @@ impl Tx<'_> {
     fn draft_of(&self, request: &Onboard) -> Result<CustomerDraft> {
         let hints = &request.hints;
         let domain = hints.domain.as_deref().and_then(|it| DomainName::parse(it).ok());
-        let emails = request.contact_email.iter().chain(&hints.emails);
-        let of_people = emails.filter_map(|it| Email::parse(it).ok()?.company_domain()).next();
+        let mut emails = request.contact_email.iter().chain(&hints.emails);
+        let of_people = emails.find_map(|it| Email::parse(it).ok()?.company_domain());
         let own = domain.filter(|it| !free_mail::is_shared(it)).or(of_people);
         let named = hints.company_name.as_deref().filter(|it| Name::parse(it).is_ok());
         let shown = own.as_ref().map(DomainName::as_str);
@@ -239,9 +239,10 @@ impl Tx<'_> {
         name: &Change<String>,
     ) -> Result<bool> {
         let Change::Set(name) = name else { return Ok(false) };
-        let mut cursor = None;
+        let mut cursor: Option<crate::Cursor> = None;
         loop {
-            let page = self.view().contacts(customer, false, crate::page::PAGE_MAX, cursor)?;
+            let page =
+                self.view().contacts(customer, false, crate::page::PAGE_MAX, cursor.as_ref())?;
             if page.items.iter().any(|contact| contact.full_name() == name.trim()) {
                 return Ok(true);
             }

@@ -6,7 +6,9 @@ use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::domain_name::DomainName;
 use crate::domain::email::Email;
 use crate::domain::link::{LinkKey, LinkKeyId, LinkKind};
-use crate::domain::match_keys::{CANDIDATES_PER_KEY_MAX, Known, keys_of, keys_of_clues};
+use crate::domain::match_keys::{
+    CANDIDATES_MAX, CANDIDATES_PER_KEY_MAX, Known, keys_of, keys_of_clues,
+};
 use crate::domain::name_likeness::usual_weight;
 use crate::domain::onboarding::{SmartLink, Suggestion};
 use crate::domain::smart_link::{Decision, Judgement, decide, judge};
@@ -16,7 +18,7 @@ use crate::store::query::Query;
 use crate::store::schema::Col;
 use crate::tables::Stored;
 use crate::tx::{Tx, View};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 const KIND: Col = <LinkKey as Stored>::TABLE.col("kind");
 const TEXT: Col = <LinkKey as Stored>::TABLE.col("text");
@@ -57,15 +59,20 @@ impl View<'_> {
         })
     }
 
-    /// The customers that share a key of the index with the clues.
-    fn candidates(&self, clues: &Clues) -> Result<BTreeSet<CustomerId>> {
-        let mut candidates = BTreeSet::new();
+    /// The customers that share the most telling keys of the index with the clues.
+    fn candidates(&self, clues: &Clues) -> Result<Vec<CustomerId>> {
+        let mut shared: BTreeMap<CustomerId, u32> = BTreeMap::new();
         for key in keys_of_clues(clues) {
             let query = Query::all().eq(KIND, &key.kind).eq(TEXT, &key.text);
-            let found = self.find::<LinkKey>(&query.limit(CANDIDATES_PER_KEY_MAX))?;
-            candidates.extend(found.into_iter().map(|key| key.customer_id));
+            for found in self.find::<LinkKey>(&query.limit(CANDIDATES_PER_KEY_MAX))? {
+                let weight = shared.entry(found.customer_id).or_default();
+                *weight = weight.saturating_add(key.kind.weight());
+            }
         }
-        Ok(candidates)
+        let mut ranked: Vec<(CustomerId, u32)> = shared.into_iter().collect();
+        ranked.sort_by_key(|(id, weight)| (std::cmp::Reverse(*weight), *id));
+        ranked.truncate(CANDIDATES_MAX);
+        Ok(ranked.into_iter().map(|(id, _)| id).collect())
     }
 
     /// What is known of a customer that can answer hints.

@@ -115,7 +115,7 @@ impl View<'_> {
             let rank = self.rank(&subscription.tier_code, subscription.tier_version)?;
             ranked.push((std::cmp::Reverse(rank), subscription.created_at, subscription));
         }
-        ranked.sort_by(|a, b| (a.0, a.1, a.2.id).cmp(&(b.0, b.1, b.2.id)));
+        ranked.sort_by_key(|(rank, created_at, it)| (*rank, *created_at, it.id));
         Ok(ranked.into_iter().map(|(_, _, subscription)| subscription).collect())
     }
 }

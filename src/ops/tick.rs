@@ -64,6 +64,10 @@ impl Tenure {
     /// # Errors
     ///
     /// The store's own; what was done so far is kept.
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is not general over the lifetime of its transaction"
+    )]
     pub fn tick(&self) -> Result<Ticked> {
         let mut all = Ticked::default();
         loop {
@@ -132,9 +136,10 @@ impl Tx<'_> {
         let mut done = Ticked::default();
         for status in RUNNING {
             for subscription in self.view().due(status, END_DATE)? {
-                let action = match subscription.cancel_at_period_end {
-                    true => SubscriptionAction::Cancel,
-                    false => SubscriptionAction::Expire,
+                let action = if subscription.cancel_at_period_end {
+                    SubscriptionAction::Cancel
+                } else {
+                    SubscriptionAction::Expire
                 };
                 self.move_kept(subscription, action)?;
                 done.subscriptions_ended = done.subscriptions_ended.saturating_add(1);

@@ -29,7 +29,7 @@ impl View<'_> {
     /// # Errors
     ///
     /// [`Error::Invalid`] when `limit` is not 1–1,000.
-    pub fn users(&self, limit: usize, cursor: Option<Cursor>) -> Result<Page<User>> {
+    pub fn users(&self, limit: usize, cursor: Option<&Cursor>) -> Result<Page<User>> {
         self.page(Query::all(), limit, cursor)
     }
 }

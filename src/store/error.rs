@@ -57,6 +57,9 @@ pub enum StoreError {
         /// What is wrong with it.
         why: Refusal,
     },
+    /// A transaction of the host cannot be joined.
+    #[error("the transaction cannot be joined: {0}")]
+    NotJoined(#[source] Unjoined),
     /// The backend could not do its work, now or at all; `outcome` says what is known.
     #[error("the store is unavailable: {cause}")]
     Unavailable {
@@ -145,6 +148,18 @@ pub enum Refusal {
     /// The file is damaged.
     #[error("it is damaged")]
     Damaged,
+}
+
+/// Why a transaction that the host opened cannot be joined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unjoined {
+    /// The connection is not inside a transaction that may write.
+    #[error("the connection is not in a write transaction, begin one with `BEGIN IMMEDIATE`")]
+    NoWriteTransaction,
+    /// The connection is on another file than the store.
+    #[error("the connection is not on this store's file")]
+    OtherStore,
 }
 
 impl StoreError {

@@ -78,7 +78,8 @@ impl Data {
         };
         for (place, index) in table.indexes.iter().enumerate().filter(|(_, index)| index.unique) {
             let holders = self.unique.entry((table.name, place)).or_default();
-            let held = |row: &Row| Some(table.values_in(index, row)).filter(no_null);
+            let held =
+                |row: &Row| Some(table.values_in(index, row)).filter(|values| no_null(values));
             if let Some(values) = before.as_ref().and_then(held) {
                 holders.remove(&values);
             }
@@ -101,7 +102,7 @@ impl Data {
     }
 }
 
-fn no_null(values: &Vec<Value>) -> bool {
+fn no_null(values: &[Value]) -> bool {
     !values.contains(&Value::Null)
 }
 
@@ -151,4 +152,11 @@ impl Writer for Transaction<'_> {
     fn add(&mut self, table: &'static Table, key: Uuid, col: Col, by: i64) -> Result<Option<i64>> {
         super::add_by_put(self, table, key, col, by)
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MemoryStore;
+
+    crate::conformance!(MemoryStore::new());
 }

@@ -19,7 +19,7 @@ pub mod conformance;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
-pub use error::{Cause, Outcome, Refusal, Result, StoreError};
+pub use error::{Cause, Outcome, Refusal, Result, StoreError, Unjoined};
 
 use crate::value::{Row, Value};
 use query::Query;

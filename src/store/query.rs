@@ -25,7 +25,8 @@ pub enum Op {
     Ge,
 }
 
-/// One condition on one column. A null column satisfies nothing but `Eq` null.
+/// One condition on one column. A null column satisfies nothing but `Eq` null. Null is less than
+/// every value: compared with it, `Gt` and `Ge` mean not null, and `Lt` and `Le` find nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
     /// The column.

@@ -94,6 +94,7 @@ impl Table {
     /// another primary key, the same values, none of them null.
     ///
     /// Enough for a backend that can only scan.
+    #[expect(clippy::needless_pass_by_value, reason = "callers have an iterator to give away")]
     pub fn clash<'r>(
         &self,
         row: &Row,

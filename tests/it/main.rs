@@ -6,6 +6,7 @@
 mod support;
 
 mod calendar_facts;
+mod custom_store;
 mod periods;
 mod random;
 mod tidy;

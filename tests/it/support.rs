@@ -56,6 +56,16 @@ impl World {
         Self::over(MemoryStore::new(), |builder| builder)
     }
 
+    /// A file in a folder of its own. It is as durable as any, but does not wait for the disk.
+    #[cfg(feature = "sqlite")]
+    pub fn sqlite() -> Self {
+        use tenure::store::sqlite::{Durability, SqliteStore};
+        let folder = tempfile::tempdir().unwrap();
+        let options = SqliteStore::options().durability(Durability::Normal);
+        let store = options.create(folder.path().join("store.db")).unwrap();
+        Self { _folder: Some(folder), ..Self::over(store, |builder| builder) }
+    }
+
     /// A catalogue: `ai_credits` (quota) and `sso` (on or off); `starter` gives 100 credits a month
     /// of which 50 are included, `pro` 1,000 of which 500, and `sso`.
     pub fn with_catalogue(self) -> Self {
@@ -83,6 +93,14 @@ macro_rules! stories {
             $(#[test]
             fn $story() {
                 super::$story(&$crate::support::World::memory());
+            })+
+        }
+
+        #[cfg(feature = "sqlite")]
+        mod sqlite {
+            $(#[test]
+            fn $story() {
+                super::$story(&$crate::support::World::sqlite());
             })+
         }
     };

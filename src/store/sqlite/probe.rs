@@ -1,0 +1,106 @@
+//! Whether a file and the write-ahead log beside it are of one store.
+
+use super::connection::connect;
+use super::errors::failed;
+use super::marks::{APPLICATION_ID, Marks};
+use super::migrate::FORMAT;
+use super::open::{read_only, refused};
+use super::options::SqliteOptions;
+use crate::store::{Refusal, Result};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use std::path::Path;
+use std::time::Duration;
+
+/// How often the main file is read, because somebody's checkpoint may be in the way.
+const TRIES: u32 = 5;
+
+/// Opens the file at `path` and tells what it says of itself, unless it contradicts itself. Until
+/// the caller allows it, closing the connection does not move the log into the file.
+pub(super) fn checked(path: &Path, options: &SqliteOptions) -> Result<(Connection, Marks)> {
+    let alone = main_file(path).map_err(|error| failed(path, error))?;
+    if !options.shared && alone.application_id != APPLICATION_ID {
+        let why = Refusal::Foreign { application_id: alone.application_id };
+        return Err(refused(path, why));
+    }
+    let (connection, with_log) = with_log(path, options)?;
+    let found = with_log.format().max(alone.format());
+    if found > FORMAT {
+        return Err(refused(path, Refusal::TooNew { found, known: FORMAT }));
+    }
+    match (alone.store, with_log.store) {
+        (Some(a), Some(b)) if a.id != b.id => Err(refused(path, Refusal::ForeignLog)),
+        (Some(_), None) => Err(refused(path, Refusal::ForeignLog)),
+        // Ours is created whole, in the main file. A host's file may have its tables in the log.
+        (None, _) if !options.shared => Err(refused(path, Refusal::Damaged)),
+        _ => Ok((connection, with_log)),
+    }
+}
+
+fn with_log(path: &Path, options: &SqliteOptions) -> Result<(Connection, Marks)> {
+    let open = || {
+        let connection = connect(path, OpenFlags::empty())?;
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        connection.busy_timeout(options.busy_timeout)?;
+        Ok(connection)
+    };
+    let connection = open().map_err(|error| failed(path, error))?;
+    // SQLite falls back to reading when it may not write.
+    if connection.is_readonly("main").map_err(|error| failed(path, error))? {
+        return Err(read_only());
+    }
+    let marks = Marks::read(&connection).map_err(|error| failed(path, error))?;
+    Ok((connection, marks))
+}
+
+/// What the main file says of itself, its log left aside.
+fn main_file(path: &Path) -> rusqlite::Result<Marks> {
+    let mut tries = 1_u32;
+    loop {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+            | OpenFlags::SQLITE_OPEN_URI
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let read = Connection::open_with_flags(uri(path), flags).and_then(|it| Marks::read(&it));
+        if read.is_ok() || tries >= TRIES {
+            return read;
+        }
+        tries = tries.saturating_add(1);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The file at `path` as a URI by which SQLite reads it without its log and without locks.
+fn uri(path: &Path) -> String {
+    let mut uri = "file://".to_owned();
+    let bytes = path.as_os_str().as_encoded_bytes();
+    let bytes = bytes.iter().map(|byte| if cfg!(windows) && *byte == b'\\' { b'/' } else { *byte });
+    if cfg!(windows) {
+        uri.push('/');
+    }
+    for byte in bytes {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' => {
+                uri.push(char::from(byte));
+            }
+            b':' if cfg!(windows) => uri.push(':'),
+            _ => uri.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    uri.push_str("?immutable=1");
+    uri
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn every_byte_that_means_something_in_a_uri_is_escaped() {
+        assert_eq!(
+            uri(Path::new("/a b/c?d=1#2%.db")),
+            "file:///a%20b/c%3Fd%3D1%232%25.db?immutable=1"
+        );
+        assert_eq!(uri(Path::new("/ü")), "file:///%C3%BC?immutable=1");
+    }
+}

@@ -1,0 +1,125 @@
+//! SQL text, built once for each table and once for each shape of query, then looked up.
+
+use super::select::{Part, Shape};
+use crate::store::query::Query;
+use crate::store::schema::Table;
+use crate::store::{Result, StoreError};
+use crate::value::Kind;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// More shapes than a program has; beyond, they are built anew, so that queries whose shape comes
+/// from outside cannot fill the memory.
+const SHAPES_MAX: usize = 512;
+
+/// What a transaction needs to know besides its connection.
+#[derive(Debug)]
+pub(super) struct Catalog {
+    /// The file, for errors to name.
+    pub(super) path: PathBuf,
+    tables: HashMap<&'static str, Arc<Statements>>,
+}
+
+/// The SQL of one table.
+#[derive(Debug)]
+pub(super) struct Statements {
+    pub(super) table: &'static Table,
+    pub(super) get: String,
+    pub(super) insert: String,
+    pub(super) put: String,
+    pub(super) delete: String,
+    /// By column; `None` where there is nothing to add to.
+    pub(super) add: Vec<Option<String>>,
+    shapes: RwLock<HashMap<Shape, Arc<str>>>,
+}
+
+impl Catalog {
+    pub(super) fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), tables: HashMap::new() }
+    }
+
+    /// This catalog and `tables`.
+    pub(super) fn with(&self, tables: &[&'static Table]) -> Self {
+        let mut known = self.tables.clone();
+        for table in tables {
+            known.insert(table.name, Arc::new(Statements::new(table)));
+        }
+        Self { path: self.path.clone(), tables: known }
+    }
+
+    /// The SQL of `table`, which must have been installed in this very shape.
+    pub(super) fn of(&self, table: &'static Table) -> Result<&Statements> {
+        match self.tables.get(table.name) {
+            Some(it) if std::ptr::eq(it.table, table) || it.table == table => Ok(it),
+            Some(_) => Err(unusable(table, "another shape of it was installed")),
+            None => Err(unusable(table, "it was not installed")),
+        }
+    }
+}
+
+impl Statements {
+    fn new(table: &'static Table) -> Self {
+        let name = quoted(table.name);
+        let columns = columns(table);
+        let id = table.columns.first().map_or_else(String::new, |column| quoted(column.name));
+        let marks = vec!["?"; table.columns.len().saturating_add(1)].join(", ");
+        let insert = format!(
+            "INSERT INTO main.{name} (\"org\", {columns}) VALUES ({marks}) ON CONFLICT (\"org\", {id}) DO"
+        );
+        let changes = table.columns.iter().skip(1).map(|column| quoted(column.name));
+        let changes: Vec<_> = changes.map(|it| format!("{it} = excluded.{it}")).collect();
+        let row = format!("\"org\" = ?1 AND {id} = ?2");
+        let add = table.columns.iter().map(|column| {
+            (column.kind == Kind::Int).then(|| {
+                let it = quoted(column.name);
+                format!("UPDATE main.{name} SET {it} = {it} + ?3 WHERE {row} RETURNING {it}")
+            })
+        });
+        Self {
+            table,
+            get: format!("SELECT {columns} FROM main.{name} WHERE {row}"),
+            put: match changes.join(", ") {
+                none if none.is_empty() => format!("{insert} NOTHING"),
+                changes => format!("{insert} UPDATE SET {changes}"),
+            },
+            insert: format!("{insert} NOTHING"),
+            delete: format!("DELETE FROM main.{name} WHERE {row}"),
+            add: add.collect(),
+            shapes: RwLock::default(),
+        }
+    }
+
+    /// The text that selects one part of what `query` asks for.
+    pub(super) fn select(&self, query: &Query, part: Part) -> Result<Arc<str>> {
+        let shape = Shape::of(self.table, query, part)?;
+        let known = self.shapes.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(text) = known.get(&shape) {
+            return Ok(Arc::clone(text));
+        }
+        drop(known);
+        let text: Arc<str> = shape.text(self.table)?.into();
+        let mut known = self.shapes.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < SHAPES_MAX {
+            known.insert(shape, Arc::clone(&text));
+        }
+        Ok(text)
+    }
+}
+
+/// The columns of `table` in their order, the org left out. Never `*`: a file may hold them in
+/// another order.
+pub(super) fn columns(table: &Table) -> String {
+    let names: Vec<_> = table.columns.iter().map(|column| quoted(column.name)).collect();
+    names.join(", ")
+}
+
+/// `name` as SQL writes it.
+pub(super) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// `table` cannot be used: `why`.
+pub(super) fn unusable(table: &Table, why: impl Into<String>) -> StoreError {
+    StoreError::Schema { table: table.name.to_owned(), why: why.into() }
+}

@@ -1,0 +1,148 @@
+//! Reading and writing over a connection that is inside a transaction.
+
+use super::errors::{clash, failed, is_misfit};
+use super::marks;
+use super::rows::{self, Bound};
+use super::select::{params, parts};
+use super::sql::{Catalog, Statements};
+use crate::store::query::{LIMIT_MAX, Query};
+use crate::store::schema::{Col, Table};
+use crate::store::{OrgId, Reader, Result, StoreError, Writer, add_by_put};
+use crate::value::Row;
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params_from_iter};
+use std::cell::Cell;
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// Rows of one org, inside a transaction that is open on a connection.
+///
+/// [`SqliteStore::join`](super::SqliteStore::join) makes one of a transaction of the host: what is
+/// written through it is kept or lost with whatever else the host does there.
+#[derive(Debug)]
+pub struct SqliteTransaction<'c> {
+    connection: &'c Connection,
+    catalog: Arc<Catalog>,
+    org: Uuid,
+    /// Whether the first change must still bump the store's count of commits, because nobody else
+    /// will.
+    unmarked: Cell<bool>,
+}
+
+impl<'c> SqliteTransaction<'c> {
+    /// In a transaction that this crate opened and commits.
+    pub(super) const fn own(connection: &'c Connection, catalog: Arc<Catalog>, org: OrgId) -> Self {
+        Self { connection, catalog, org: org.uuid(), unmarked: Cell::new(false) }
+    }
+
+    /// In a transaction that the host opened and commits.
+    pub(super) const fn joined(
+        connection: &'c Connection,
+        catalog: Arc<Catalog>,
+        org: OrgId,
+    ) -> Self {
+        Self { connection, catalog, org: org.uuid(), unmarked: Cell::new(true) }
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> StoreError {
+        failed(&self.catalog.path, error)
+    }
+
+    fn prepared(&self, sql: &str) -> Result<CachedStatement<'c>> {
+        self.connection.prepare_cached(sql).map_err(|error| self.failed(error))
+    }
+
+    fn mark(&self) -> Result<()> {
+        if self.unmarked.get() {
+            marks::bump(self.connection).map_err(|error| self.failed(error))?;
+            self.unmarked.set(false);
+        }
+        Ok(())
+    }
+
+    /// Runs an insert of `row`. Returns how many rows it changed.
+    fn upsert(&self, table: &'static Table, sql: &str, row: &Row) -> Result<usize> {
+        rows::check(table, row)?;
+        self.mark()?;
+        let mut statement = self.prepared(sql)?;
+        let bound = rows::bind(&mut statement, OrgId::new(self.org), row);
+        bound.and_then(|()| statement.raw_execute()).map_err(|error| match clash(table, &error) {
+            Some(columns) => StoreError::Conflict { table: table.name, columns },
+            None => self.failed(error),
+        })
+    }
+
+    fn page(&self, statements: &Statements, query: &Query, limit: usize) -> Result<Vec<Row>> {
+        let mut found = Vec::new();
+        for part in parts(query) {
+            let left = limit.saturating_sub(found.len());
+            if left == 0 {
+                break;
+            }
+            let sql = statements.select(query, *part)?;
+            let mut statement = self.prepared(&sql)?;
+            let params = params(statements.table, &self.org, query, *part, left);
+            let rows = statement.query(params_from_iter(params));
+            let mut rows = rows.map_err(|error| self.failed(error))?;
+            while let Some(row) = rows.next().map_err(|error| self.failed(error))? {
+                found.push(rows::decode(statements.table, row)?);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Reader for SqliteTransaction<'_> {
+    fn get(&self, table: &'static Table, key: Uuid) -> Result<Option<Row>> {
+        let statements = self.catalog.of(table)?;
+        let mut statement = self.prepared(&statements.get)?;
+        let params = [Bound::Id(&self.org), Bound::Id(&key)];
+        let row = statement.query_row(params, |row| Ok(rows::decode(table, row))).optional();
+        row.map_err(|error| self.failed(error))?.transpose()
+    }
+
+    fn query(&self, table: &'static Table, query: &Query) -> Result<Vec<Row>> {
+        self.page(self.catalog.of(table)?, query, query.limit.min(LIMIT_MAX))
+    }
+}
+
+impl Writer for SqliteTransaction<'_> {
+    fn insert(&mut self, table: &'static Table, row: Row) -> Result<bool> {
+        let changed = self.upsert(table, &self.catalog.of(table)?.insert, &row)?;
+        Ok(changed > 0)
+    }
+
+    fn put(&mut self, table: &'static Table, row: Row) -> Result<()> {
+        self.upsert(table, &self.catalog.of(table)?.put, &row).map(drop)
+    }
+
+    fn delete(&mut self, table: &'static Table, key: Uuid) -> Result<bool> {
+        let statements = self.catalog.of(table)?;
+        self.mark()?;
+        let mut statement = self.prepared(&statements.delete)?;
+        let deleted = statement.execute([Bound::Id(&self.org), Bound::Id(&key)]);
+        Ok(deleted.map_err(|error| self.failed(error))? > 0)
+    }
+
+    fn add(&mut self, table: &'static Table, key: Uuid, col: Col, by: i64) -> Result<Option<i64>> {
+        let statements = self.catalog.of(table)?;
+        let Some(Some(sql)) = statements.add.get(col.index) else {
+            // Not an integer: the general way finds out whether there is such a row at all.
+            return add_by_put(self, table, key, col, by);
+        };
+        self.mark()?;
+        let mut statement = self.prepared(sql)?;
+        let params = [Bound::Id(&self.org), Bound::Id(&key), Bound::Int(by)];
+        // A sum past `i64` turns into a float, which a strict integer column refuses.
+        let sum = statement.query_row(params, |row| row.get::<_, Option<i64>>(0)).optional();
+        let place = (table.name, col.name);
+        match sum {
+            Ok(None) => Ok(None),
+            Ok(Some(Some(sum))) => Ok(Some(sum)),
+            Ok(Some(None)) => Err(StoreError::Corrupt { table: place.0, column: place.1 }),
+            Err(error) if is_misfit(&error) => {
+                Err(StoreError::Overflow { table: place.0, column: place.1 })
+            }
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+}
