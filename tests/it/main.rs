@@ -6,5 +6,8 @@
 mod support;
 
 mod calendar_facts;
+mod metered;
 mod periods;
+mod tampered;
 mod tidy;
+mod track;
