@@ -151,7 +151,8 @@ fn onboard_sign_ups(
 /// What was given, and what came of it.
 fn describe(sign_up: &SignUp, found: &Onboarded) -> String {
     let given = [&sign_up.company_name, &sign_up.domain, &sign_up.emails];
-    let given: Vec<&str> = given.into_iter().map(String::as_str).filter(|it| !it.is_empty()).collect();
+    let given: Vec<&str> =
+        given.into_iter().map(String::as_str).filter(|it| !it.is_empty()).collect();
     let mut line = format!("{:<52} → {}", given.join(" · "), found.customer_name);
     if let Some(confidence) = found.confidence {
         line += &format!(" ({:.0} %)", confidence * 100.0);
@@ -213,7 +214,8 @@ fn print_table(tenure: &Tenure, onboarded: &[Onboarded]) -> Result<()> {
     let mut rows = tenure.read(|view| {
         let row = |id: &CustomerId| {
             let access = view.check(*id, "ai_credits")?;
-            let share = access.quantity_limit.and_then(|limit| access.current_usage.percent_of(limit));
+            let share =
+                access.quantity_limit.and_then(|limit| access.current_usage.percent_of(limit));
             Ok::<_, tenure::Error>((share.unwrap_or(0.0), view.customer(*id)?, access))
         };
         ids.iter().map(row).collect::<Result<Vec<_>, _>>()
@@ -222,7 +224,8 @@ fn print_table(tenure: &Tenure, onboarded: &[Onboarded]) -> Result<()> {
     println!("{:<34} {:<8} {:>5} {:>6}  may use one more?", "customer", "tier", "used", "limit");
     let (top, step) = (rows.len().min(6), (rows.len() / 6).max(1));
     for (_, customer, access) in rows.iter().take(top).chain(rows.iter().skip(top).step_by(step)) {
-        let limit = access.quantity_limit.map_or("–".to_owned(), |limit: Quantity| limit.to_string());
+        let limit =
+            access.quantity_limit.map_or("–".to_owned(), |limit: Quantity| limit.to_string());
         let name: String = customer.name.as_str().chars().take(33).collect();
         let answer = access.reason.map_or("yes".to_owned(), |reason| format!("no: {reason}"));
         println!(

@@ -283,9 +283,9 @@ impl Tx<'_> {
         customer: &Customer,
         feature: &Code,
     ) -> Result<Option<Meter>> {
-        let grants = self.view().grants(customer.id, feature)?;
         let before = self.get::<Meter>(MeterId::of(customer.id, feature))?;
         let Some(before) = before else {
+            let grants = self.view().grants(customer.id, feature)?;
             if grants.is_empty() {
                 return Ok(None);
             }
@@ -298,7 +298,7 @@ impl Tx<'_> {
         // A clock that was set back does not open a window again.
         let now = self.now().max(before.window_start);
         let mut meter = before.clone();
-        let closed = meter.settle(allowance(customer.barred(), &grants, now), now);
+        let closed = self.view().settle(&mut meter, customer.barred(), now)?;
         if meter != before {
             self.put(&meter)?;
         }
@@ -310,11 +310,12 @@ impl Tx<'_> {
 
     /// Keeps what was used in a window that ended; a window without usage leaves nothing.
     pub(crate) fn record_closed(&mut self, meter: &Meter, closed: Closed) -> Result<()> {
-        if closed.used == Quantity::ZERO {
+        let id = UsageWindowId::of(meter.id, closed.start);
+        if closed.used == Quantity::ZERO && self.get::<UsageWindow>(id)?.is_none() {
             return Ok(());
         }
         self.put(&UsageWindow {
-            id: UsageWindowId::of(meter.id, closed.start),
+            id,
             meter_id: meter.id,
             customer_id: meter.customer_id,
             window_start: closed.start,

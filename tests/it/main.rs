@@ -7,6 +7,9 @@ mod support;
 
 mod calendar_facts;
 mod custom_store;
+mod metered;
 mod periods;
 mod random;
+mod tampered;
 mod tidy;
+mod track;

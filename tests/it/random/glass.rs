@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use tenure::store::query::Query;
-use tenure::store::schema::{Col, Table};
-use tenure::store::{OrgId, ReadBody, Reader, Result, Store, WriteBody, Writer};
+use tenure::store::schema::Table;
+use tenure::store::{OrgId, ReadBody, Reader, Result, Store, WriteBody};
 use tenure::value::{Row, Value};
 use uuid::Uuid;
 
@@ -54,53 +54,6 @@ impl Store for Glass {
 
     fn write(&self, org: OrgId, body: &mut WriteBody<'_>) -> Result<()> {
         self.inside.write(org, body)
-    }
-}
-
-/// A store that forwards every call, one by one: a backend of another make over the same rows.
-pub struct Forward<S>(pub S);
-
-struct Through<'a>(&'a mut dyn Writer);
-
-impl<S: Store> Store for Forward<S> {
-    fn install(&self, tables: &[&'static Table]) -> Result<()> {
-        self.0.install(tables)
-    }
-
-    fn read(&self, org: OrgId, body: &mut ReadBody<'_>) -> Result<()> {
-        self.0.read(org, body)
-    }
-
-    fn write(&self, org: OrgId, body: &mut WriteBody<'_>) -> Result<()> {
-        self.0.write(org, &mut |writer| body(&mut Through(writer)))
-    }
-}
-
-impl Reader for Through<'_> {
-    fn get(&self, table: &'static Table, key: Uuid) -> Result<Option<Row>> {
-        self.0.get(table, key)
-    }
-
-    fn query(&self, table: &'static Table, query: &Query) -> Result<Vec<Row>> {
-        self.0.query(table, query)
-    }
-}
-
-impl Writer for Through<'_> {
-    fn insert(&mut self, table: &'static Table, row: Row) -> Result<bool> {
-        self.0.insert(table, row)
-    }
-
-    fn put(&mut self, table: &'static Table, row: Row) -> Result<()> {
-        self.0.put(table, row)
-    }
-
-    fn delete(&mut self, table: &'static Table, key: Uuid) -> Result<bool> {
-        self.0.delete(table, key)
-    }
-
-    fn add(&mut self, table: &'static Table, key: Uuid, col: Col, by: i64) -> Result<Option<i64>> {
-        tenure::store::add_by_put(self, table, key, col, by)
     }
 }
 

@@ -349,13 +349,13 @@ fn act_on_customer(tx: &mut Tx<'_>, step: &Step, known: &Known) -> Option<Result
     let now = tx.now();
     let customer = |who: &Nth| known.customer(*who);
     match step {
-        Step::Create(profile) => told(tx.create_customer(draft(profile, known, now))),
+        Step::Create(profile) => told(tx.create_customer(&draft(profile, known, now))),
         Step::Update(who, profile, version) => {
             let mut draft = draft(profile, known, now);
             if let Some(version) = version {
                 draft = draft.if_version(*version);
             }
-            told(tx.update_customer(customer(who), draft))
+            told(tx.update_customer(customer(who), &draft))
         }
         Step::Move(who, action) => told(tx.move_customer(customer(who), *action)),
         Step::Delete(who) => told(tx.delete_customer(customer(who))),
@@ -464,9 +464,9 @@ fn act_on_rights(
 fn read(view: &View<'_>, who: CustomerId, feature: Text) -> Result<String> {
     let mut all = Vec::new();
     let filter = HistoryFilter::default();
-    let mut cursor = None;
+    let mut cursor: Option<tenure::Cursor> = None;
     loop {
-        let page = view.customers(None, 2, cursor)?;
+        let page = view.customers(None, 2, cursor.as_ref())?;
         all.push(format!("{:?}", page.items));
         match page.next {
             Some(next) => cursor = Some(next.to_string().parse().unwrap()),
