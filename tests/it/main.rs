@@ -7,6 +7,7 @@ mod support;
 
 mod calendar_facts;
 mod custom_store;
+mod histories;
 mod metered;
 mod periods;
 mod random;
