@@ -127,13 +127,17 @@ impl Tx<'_> {
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] with every fault; [`Error::Taken`] when a paid one
-    /// of this product runs already, or Stripe's id or the checkout session is recorded already.
+    /// of this product runs already, or Stripe's id or the checkout session is recorded already;
+    /// [`Error::Rule`] for a free one.
     pub fn add_subscription(
         &mut self,
         customer: CustomerId,
         new: &NewSubscription,
     ) -> Result<Subscription> {
         let customer = self.view().customer(customer)?;
+        if new.kind == SubscriptionKind::Free {
+            return Err(Error::rule("a customer without any other subscription has the free one"));
+        }
         let subscription = self.draw_up(&customer, new)?;
         self.check_overlap(&subscription)?;
         self.whole(|tx| {
