@@ -3,9 +3,9 @@
 use crate::support::World;
 use tenure::domain::tier_change::When;
 use tenure::{
-    AccessPatch, ContactDraft, Correction, Customer, CustomerDraft, FeatureDraft, Hints,
+    AccessPatch, ContactDraft, Correction, Customer, CustomerDraft, Error, FeatureDraft, Hints,
     NewSubscription, ResetPeriod, SmartLink, SubscriptionAction, SubscriptionKind,
-    SubscriptionStatus, TierDraft, Track, UserDraft,
+    SubscriptionStatus, TierDraft, Track, UserDraft, View,
 };
 use time::Duration;
 
@@ -15,6 +15,7 @@ stories![
     what_a_tick_does_not_act_on_is_not_due,
     a_pending_subscription_that_starts_ends_the_free_one,
     a_pending_subscription_does_not_start_beside_a_paid_one,
+    a_free_subscription_is_not_added_beside_another,
     what_changes_nothing_leaves_no_event,
     late_usage_between_two_windows_counts_once,
     a_clock_that_was_set_back_moves_no_usage,
@@ -71,8 +72,9 @@ fn what_a_tick_does_not_act_on_is_not_due(world: &World) {
         .unwrap();
     world.clock.advance(Duration::days(40));
     world.tenure.tick().unwrap();
-    let due = world.tenure.read(|view| view.next_due()).unwrap();
-    assert!(due.is_none_or(|due| due > world.clock.now()), "a host would tick for ever: {due:?}");
+    let now = world.clock.now();
+    let overdue = |view: &View<'_>| Ok::<_, Error>(view.next_due()?.filter(|due| *due <= now));
+    assert_eq!(world.tenure.read(overdue).unwrap(), None, "a host would tick for ever");
 }
 
 fn a_pending_subscription_that_starts_ends_the_free_one(world: &World) {
@@ -109,6 +111,14 @@ fn a_pending_subscription_does_not_start_beside_a_paid_one(world: &World) {
             tx.move_subscription(pending.id, activate)
         })
         .unwrap();
+}
+
+fn a_free_subscription_is_not_added_beside_another(world: &World) {
+    let acme = acme(world);
+    let mut free = NewSubscription::to("free");
+    free.kind = SubscriptionKind::Free;
+    let refused = world.tenure.write(|tx| tx.add_subscription(acme.id, &free)).unwrap_err();
+    assert!(matches!(refused, Error::Rule(_)), "{refused}");
 }
 
 fn what_changes_nothing_leaves_no_event(world: &World) {

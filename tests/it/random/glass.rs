@@ -72,7 +72,7 @@ impl Rows {
     }
 
     pub fn ids(&self, table: &str) -> Vec<Uuid> {
-        self.of(table).map(|entry| entry.id()).collect()
+        self.of(table).map(Entry::id).collect()
     }
 
     pub fn find(&self, table: &str, id: Uuid) -> Option<Entry<'_>> {
@@ -95,7 +95,8 @@ impl Rows {
             found.extend(rows.iter().filter(|it| !others.contains(it)).map(|it| (name, '-', it)));
             found.extend(others.iter().filter(|it| !rows.contains(it)).map(|it| (name, '+', it)));
         }
-        found.iter().take(4).map(|it| format!("{it:?}\n")).collect()
+        let shown: Vec<String> = found.iter().take(4).map(|it| format!("{it:?}")).collect();
+        shown.join("\n")
     }
 }
 

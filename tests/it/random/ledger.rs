@@ -34,7 +34,12 @@ impl Ledger {
             self.keys.extend(slot.map(|slot| (slot, result.clone())));
         }
         for meter in after.of("meter") {
-            let closed = after.of("usage_window").filter(|it| it.uuid("meter_id") == meter.id());
+            // The row of a window that was ahead of the clock stays while it runs: the meter counts.
+            let start = meter.number("window_start");
+            let other = |it: &Entry<'_>| {
+                it.uuid("meter_id") == meter.id() && it.number("window_start") != start
+            };
+            let closed = after.of("usage_window").filter(other);
             let kept = closed.chain([meter]).map(|it| i128::from(it.amount("used"))).sum::<i128>();
             let counted = self.sums.get(&meter.id()).copied().unwrap_or_default();
             assert_eq!(

@@ -4,10 +4,11 @@ use super::glass::Rows;
 use super::steps::{Given, NOBODY, Nth, Paid, Person, Profile, STRANGER, Signup, Step, Text, Use};
 use tenure::billing::FakeBilling;
 use tenure::{
-    AccessPatch, CheckoutSession, ContactDraft, Correction, CustomerDraft, CustomerId, CustomerRef,
-    Error, EventId, FeatureDraft, GatewaySubscription, Grace, Hints, HistoryFilter, Money,
-    NewFlair, NewGrant, NewLink, NewSubscription, Onboard, Overage, Quantity, Result, Tenure,
-    TierDraft, TierFeature, TierOverride, Track, Tx, UsageEventId, UsageResult, UserDraft, View,
+    AccessPatch, Change, CheckoutSession, ContactDraft, Correction, CustomerDraft, CustomerId,
+    CustomerRef, Error, EventId, FeatureDraft, GatewaySubscription, Grace, Hints, HistoryFilter,
+    Money, NewFlair, NewGrant, NewLink, NewSubscription, Onboard, Overage, Quantity, Result,
+    Tenure, TierDraft, TierFeature, TierOverride, Track, Tx, UsageEventId, UsageResult, UserDraft,
+    View,
 };
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -170,23 +171,23 @@ fn request(signup: &Signup) -> Onboard {
     request
 }
 
+/// What a profile wants of a field, as a draft takes it.
+fn own(change: &Change<Text>) -> Change<String> {
+    match change {
+        Change::Keep => Change::Keep,
+        Change::Clear => Change::Clear,
+        Change::Set(text) => Change::from(*text),
+    }
+}
+
 fn draft(profile: &Profile, known: &Known, now: OffsetDateTime) -> CustomerDraft {
-    let own = |text: Option<Text>| text.map(ToOwned::to_owned);
-    let mut draft = CustomerDraft::default();
+    let mut draft = CustomerDraft::default()
+        .external_id(own(&profile.external))
+        .email(own(&profile.email))
+        .billing_email(own(&profile.billing_email))
+        .domain(own(&profile.domain));
     if let Some(name) = profile.name {
         draft = draft.name(name);
-    }
-    if let Some(id) = profile.external {
-        draft = draft.external_id(own(id));
-    }
-    if let Some(email) = profile.email {
-        draft = draft.email(own(email));
-    }
-    if let Some(email) = profile.billing_email {
-        draft = draft.billing_email(own(email));
-    }
-    if let Some(domain) = profile.domain {
-        draft = draft.domain(own(domain));
     }
     if let Some(kind) = profile.kind {
         draft = draft.kind(kind);
@@ -341,14 +342,14 @@ fn act(tx: &mut Tx<'_>, step: &Step, known: &Known, counted: &mut Vec<Counted>) 
     }
 }
 
-fn told<T: std::fmt::Debug>(outcome: Result<T>) -> Option<Result<String>> {
-    Some(outcome.map(|value| format!("{value:?}")))
+fn told<T: std::fmt::Debug>(outcome: Result<T>) -> Result<String> {
+    outcome.map(|value| format!("{value:?}"))
 }
 
 fn act_on_customer(tx: &mut Tx<'_>, step: &Step, known: &Known) -> Option<Result<String>> {
     let now = tx.now();
     let customer = |who: &Nth| known.customer(*who);
-    match step {
+    Some(match step {
         Step::Create(profile) => told(tx.create_customer(&draft(profile, known, now))),
         Step::Update(who, profile, version) => {
             let mut draft = draft(profile, known, now);
@@ -377,12 +378,12 @@ fn act_on_customer(tx: &mut Tx<'_>, step: &Step, known: &Known) -> Option<Result
         Step::Unlink(org) => told(tx.unlink(org)),
         Step::Smart(org, name, domain) => told(tx.smart_link(org, &hints(*name, *domain), None)),
         Step::ResetLinks(contacts, mrr) => told(tx.reset_links(*contacts, *mrr)),
-        _ => None,
-    }
+        _ => return None,
+    })
 }
 
 fn act_on_people(tx: &mut Tx<'_>, step: &Step, known: &Known) -> Option<Result<String>> {
-    match step {
+    Some(match step {
         Step::Contact(who, person) => {
             told(tx.upsert_contact(known.customer(*who), &contact(person)))
         }
@@ -400,8 +401,8 @@ fn act_on_people(tx: &mut Tx<'_>, step: &Step, known: &Known) -> Option<Result<S
             let successor = successor.map(|nth| known.users.nth(nth));
             told(tx.deactivate_user(known.users.nth(*user), successor))
         }
-        _ => None,
-    }
+        _ => return None,
+    })
 }
 
 fn act_on_rights(
@@ -411,7 +412,7 @@ fn act_on_rights(
     now: OffsetDateTime,
 ) -> Option<Result<String>> {
     let customer = |who: &Nth| known.customer(*who);
-    match step {
+    Some(match step {
         Step::Feature { code, overage: word, active } => {
             let mut draft = FeatureDraft::default();
             if let Some(word) = word {
@@ -422,7 +423,7 @@ fn act_on_rights(
             }
             told(tx.define_feature(code, &draft))
         }
-        Step::Tier { .. } => tier(step).and_then(|draft| told(tx.define_tier(&draft))),
+        Step::Tier { .. } => told(tx.define_tier(&tier(step)?)),
         Step::Subscribe(who, paid) => {
             told(tx.add_subscription(customer(who), &subscription(paid, now)))
         }
@@ -456,8 +457,8 @@ fn act_on_rights(
         Step::Suspend(nth) => told(tx.suspend_entitlement(known.entitlements.nth(*nth))),
         Step::Resume(nth) => told(tx.resume_entitlement(known.entitlements.nth(*nth))),
         Step::Revoke(nth) => told(tx.revoke_entitlement(known.entitlements.nth(*nth))),
-        _ => None,
-    }
+        _ => return None,
+    })
 }
 
 /// Every read that there is, about one customer and one feature.

@@ -63,7 +63,7 @@ fn check_keys(rows: &Rows, customer: Entry<'_>) {
     assert_eq!(held, wanted.collect::<BTreeSet<_>>(), "the index of `{}`", customer.text("name"));
 }
 
-fn running<'r>(rows: &'r Rows, customer: Uuid) -> Vec<Entry<'r>> {
+fn running(rows: &Rows, customer: Uuid) -> Vec<Entry<'_>> {
     let runs = |it: &Entry<'_>| matches!(it.text("status"), "trialing" | "active" | "past_due");
     of(rows, "subscription", customer).filter(runs).collect()
 }

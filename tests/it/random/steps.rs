@@ -4,7 +4,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tenure::{
-    CustomerAction, EntitlementSource, ResetPeriod, SubscriptionAction, SubscriptionKind,
+    Change, CustomerAction, EntitlementSource, ResetPeriod, SubscriptionAction, SubscriptionKind,
     SubscriptionStatus, domain::tier_change::When,
 };
 
@@ -35,10 +35,10 @@ pub struct Person {
 #[derive(Debug, Clone)]
 pub struct Profile {
     pub name: Option<Text>,
-    pub external: Option<Option<Text>>,
-    pub email: Option<Option<Text>>,
-    pub billing_email: Option<Option<Text>>,
-    pub domain: Option<Option<Text>>,
+    pub external: Change<Text>,
+    pub email: Change<Text>,
+    pub billing_email: Change<Text>,
+    pub domain: Change<Text>,
     pub kind: Option<Text>,
     pub zone: Option<Text>,
     pub csm: Option<Nth>,
@@ -198,8 +198,12 @@ const DISPLAY: [Text; 4] = ["WildTiger42", "wildtiger42", "Calm Sea", "ab"];
 const STRIPE: [Text; 3] = ["sub_1", "sub_2", ""];
 const SESSIONS: [Text; 3] = ["cs_1", "cs_2", ""];
 const PRICES: [Text; 3] = ["price_1", "price_2", "price_x"];
-const KINDS: &[SubscriptionKind] =
-    &[SubscriptionKind::Paid, SubscriptionKind::Paid, SubscriptionKind::Manual];
+const KINDS: &[SubscriptionKind] = &[
+    SubscriptionKind::Paid,
+    SubscriptionKind::Paid,
+    SubscriptionKind::Manual,
+    SubscriptionKind::Free,
+];
 const JUMPS: [i64; 14] = [
     60,
     3_600,
@@ -251,8 +255,8 @@ fn date() -> impl Strategy<Value = Option<i64>> {
 }
 
 /// Kept, cleared, or one of the pool.
-fn change(pool: &'static [Text]) -> impl Strategy<Value = Option<Option<Text>>> {
-    option::weighted(0.4, option::weighted(0.8, select(pool)))
+fn change(pool: &'static [Text]) -> impl Strategy<Value = Change<Text>> {
+    prop_oneof![3 => Just(Change::Keep), 2 => select(pool).prop_map(Change::Set), 1 => Just(Change::Clear)]
 }
 
 fn person() -> impl Strategy<Value = Person> {
