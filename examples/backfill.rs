@@ -49,18 +49,27 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// An organisation as an old system has it. Every thousandth has an address that is none.
 fn history(number: u32) -> Onboard {
     let start = OffsetDateTime::UNIX_EPOCH + Duration::days(18_262);
-    let (name, domain) = (format!("{} {number}", word(number)), format!("company-{number}.com"));
+    let (first, last) = (word(number), word(number.wrapping_mul(2_654_435_761)));
+    let (name, domain) =
+        (format!("{first} {last}"), format!("{first}-{number}.com").to_lowercase());
     let mail = if number % 1_000 == 999 { "nobody".into() } else { format!("office@{domain}") };
     Onboard::org(format!("org-{number}"))
         .company(name)
         .domain(domain)
-        .contact(mail, "Front Office")
+        .contact(mail, format!("{last} {first}"))
         .tier("starter")
         .since(start + Duration::hours(i64::from(number)))
 }
 
-fn word(number: u32) -> &'static str {
-    const WORDS: [&str; 8] =
-        ["Harbour", "Juniper", "Lantern", "Meadow", "Orchard", "Pebble", "Quarry", "Willow"];
-    WORDS[(number % 8) as usize]
+/// A word that can be spoken: consonants and vowels in turn.
+fn word(number: u32) -> String {
+    let (consonants, vowels) = (b"bdfgklmnprstvz", b"aeiou");
+    let mut rest = number / 7 + 1_000;
+    let mut word = String::new();
+    while rest > 0 {
+        word.push(char::from(consonants[(rest % 14) as usize]));
+        word.push(char::from(vowels[(rest / 14 % 5) as usize]));
+        rest /= 70;
+    }
+    word[..1].to_uppercase() + &word[1..]
 }

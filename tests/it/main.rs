@@ -6,11 +6,14 @@
 mod support;
 
 mod calendar_facts;
+mod conformance;
 mod custom_store;
 mod histories;
 mod metered;
 mod periods;
 mod random;
 mod tampered;
+#[cfg(feature = "sqlite")]
+mod sqlite_store;
 mod tidy;
 mod track;

@@ -20,9 +20,12 @@ struct Fake {
 }
 
 impl Fake {
-    fn push(&self, number: u32) {
-        assert!(self.open.load(Ordering::SeqCst), "a body ran outside a transaction");
+    fn push(&self, number: u32) -> Result<()> {
+        if !self.is_open() {
+            return Err(StoreError::Nested);
+        }
         lock(&self.pending).push(number);
+        Ok(())
     }
 
     fn give_up(&self) {
@@ -81,11 +84,10 @@ fn committer(cap: usize) -> Committer<Fake> {
     Committer::new(Fake::default(), cap, Duration::from_secs(1))
 }
 
+type Body<'b> = &'b (dyn Fn(&Fake) -> Result<()> + Sync);
+
 /// Runs `bodies` so that all of them but the first wait while the first runs.
-fn crowd(
-    committer: &Committer<Fake>,
-    bodies: &[&(dyn Fn(&Fake) -> Result<()> + Sync)],
-) -> Vec<thread::Result<Result<()>>> {
+fn crowd(committer: &Committer<Fake>, bodies: &[Body<'_>]) -> Vec<thread::Result<Result<()>>> {
     let others = bodies.len() - 1;
     thread::scope(|scope| {
         let started = Arc::new(Barrier::new(2));
@@ -119,15 +121,15 @@ fn ok(results: &[thread::Result<Result<()>>]) -> usize {
 #[test]
 fn one_caller_commits_at_once() {
     let committer = committer(256);
-    committer.together(|fake| Ok(fake.push(1))).unwrap();
-    committer.together(|fake| Ok(fake.push(2))).unwrap();
+    committer.together(|fake| fake.push(1)).unwrap();
+    committer.together(|fake| fake.push(2)).unwrap();
     committer.with(|fake| assert_eq!((fake.commits, &fake.kept), (2, &vec![1, 2])));
 }
 
 #[test]
 fn those_who_wait_share_one_commit() {
     let committer = committer(256);
-    let body = |fake: &Fake| Ok(fake.push(1));
+    let body = |fake: &Fake| fake.push(1);
     let results = crowd(&committer, &[&body, &body, &body, &body]);
     assert_eq!(ok(&results), 4);
     // The age limit can split the batch on a machine that is very busy.
@@ -140,7 +142,7 @@ fn those_who_wait_share_one_commit() {
 #[test]
 fn a_batch_is_never_larger_than_the_cap() {
     let committer = committer(2);
-    let body = |fake: &Fake| Ok(fake.push(1));
+    let body = |fake: &Fake| fake.push(1);
     assert_eq!(ok(&crowd(&committer, &[&body, &body, &body, &body, &body, &body])), 6);
     committer.with(|fake| assert!(fake.commits >= 3, "{} commits", fake.commits));
 }
@@ -149,13 +151,13 @@ fn a_batch_is_never_larger_than_the_cap() {
 fn errors_and_panics_in_a_batch_hurt_nobody_else() {
     for first_fails in [false, true] {
         let committer = committer(256);
-        let good = |fake: &Fake| Ok(fake.push(1));
+        let good = |fake: &Fake| fake.push(1);
         let bad = |fake: &Fake| {
-            fake.push(2);
+            fake.push(2)?;
             Err(StoreError::Aborted)
         };
         let panics = |fake: &Fake| {
-            fake.push(3);
+            fake.push(3)?;
             panic!("on purpose")
         };
         let results = if first_fails {
@@ -174,7 +176,7 @@ fn errors_and_panics_in_a_batch_hurt_nobody_else() {
 #[test]
 fn the_last_one_commits_for_the_others_although_it_fails() {
     let committer = committer(256);
-    let good = |fake: &Fake| Ok(fake.push(1));
+    let good = |fake: &Fake| fake.push(1);
     let bad = |_: &Fake| Err(StoreError::Aborted);
     let results = crowd(&committer, &[&good, &bad, &bad, &bad]);
     assert_eq!(ok(&results), 1);
@@ -185,20 +187,20 @@ fn the_last_one_commits_for_the_others_although_it_fails() {
 fn a_failed_commit_is_told_to_everyone_in_the_batch() {
     let committer = committer(256);
     committer.with(|fake| fake.fail_commits = true);
-    let body = |fake: &Fake| Ok(fake.push(1));
+    let body = |fake: &Fake| fake.push(1);
     let results = crowd(&committer, &[&body, &body, &body]);
     let unknown =
         |it: &&_| matches!(it, Ok(Err(StoreError::Unavailable { outcome: Outcome::Unknown, .. })));
     assert_eq!(results.iter().filter(unknown).count(), 3);
     committer.with(|fake| fake.fail_commits = false);
-    committer.together(|fake| Ok(fake.push(2))).unwrap();
+    committer.together(|fake| fake.push(2)).unwrap();
     committer.with(|fake| assert_eq!(fake.kept, [2]));
 }
 
 #[test]
 fn a_transaction_that_the_engine_gave_up_is_told_to_everyone_in_the_batch() {
     let committer = committer(256);
-    let good = |fake: &Fake| Ok(fake.push(1));
+    let good = |fake: &Fake| fake.push(1);
     let gives_up = |fake: &Fake| {
         fake.give_up();
         Ok(())
@@ -217,8 +219,8 @@ fn a_transaction_that_the_engine_gave_up_is_told_to_everyone_in_the_batch() {
 fn when_one_is_to_blame_each_tries_again_alone() {
     let committer = committer(256);
     committer.with(|fake| fake.refuse = Some(7));
-    let good = |fake: &Fake| Ok(fake.push(1));
-    let blamed = |fake: &Fake| Ok(fake.push(7));
+    let good = |fake: &Fake| fake.push(1);
+    let blamed = |fake: &Fake| fake.push(7);
     let results = crowd(&committer, &[&good, &blamed, &good, &good]);
     assert_eq!(ok(&results), 3);
     committer.with(|fake| assert_eq!(fake.kept, [1, 1, 1]));
@@ -228,7 +230,7 @@ fn when_one_is_to_blame_each_tries_again_alone() {
 fn nobody_waits_for_ever_for_a_caller_that_vanished() {
     let committer = committer(256);
     committer.waiting.fetch_add(1, Ordering::SeqCst);
-    committer.together(|fake| Ok(fake.push(1))).unwrap();
+    committer.together(|fake| fake.push(1)).unwrap();
     committer.with(|fake| assert_eq!(fake.kept, [1]));
 }
 
@@ -237,11 +239,11 @@ fn work_that_needs_the_engine_closes_the_batch_first() {
     let committer = committer(256);
     committer.waiting.fetch_add(1, Ordering::SeqCst);
     thread::scope(|scope| {
-        let left_open = scope.spawn(|| committer.together(|fake| Ok(fake.push(1))));
+        let left_open = scope.spawn(|| committer.together(|fake| fake.push(1)));
         while lock(&committer.state).open.is_none() && !left_open.is_finished() {
             thread::yield_now();
         }
-        committer.alone(|fake| Ok(fake.push(2))).unwrap();
+        committer.alone(|fake| fake.push(2)).unwrap();
         left_open.join().unwrap().unwrap();
     });
     committer.with(|fake| assert_eq!((&fake.kept, fake.commits), (&vec![1, 2], 2)));
@@ -256,7 +258,7 @@ fn many_threads_lose_nothing() {
             scope.spawn(move || {
                 for round in 0..500 {
                     let result = committer.together(|fake| {
-                        fake.push(thread * 1_000 + round);
+                        fake.push(thread * 1_000 + round)?;
                         if round % 7 == 0 { Err(StoreError::Aborted) } else { Ok(()) }
                     });
                     assert_eq!(result.is_ok(), round % 7 != 0);

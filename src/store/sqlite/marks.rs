@@ -6,6 +6,7 @@
 //! belongs to, and the file a sequence number of what is durable.
 
 use super::errors::failed;
+use super::migrate::FORMAT;
 use super::rows::Bound;
 use crate::store::{Refusal, Result, StoreError};
 use rusqlite::{Connection, OptionalExtension as _};
@@ -33,11 +34,12 @@ pub(super) struct Identity {
 impl Marks {
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let header = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
-        Ok(Self {
-            application_id: header("application_id")?,
-            user_version: u32::try_from(header("user_version")?).unwrap_or(0),
-            store: identity(connection)?,
-        })
+        let application_id = header("application_id")?;
+        let user_version = u32::try_from(header("user_version")?).unwrap_or(0);
+        // The table of a newer format may look like anything.
+        let newer = application_id == APPLICATION_ID && user_version > FORMAT;
+        let store = if newer { None } else { identity(connection)? };
+        Ok(Self { application_id, user_version, store })
     }
 
     /// The newest format that the file claims.
@@ -74,7 +76,7 @@ pub(super) fn bump(connection: &Connection) -> rusqlite::Result<()> {
 /// since it was opened: then nothing may be written.
 pub(super) fn bump_own(connection: &Connection, id: Uuid, path: &Path) -> Result<()> {
     let sql = "UPDATE main.tenure_store SET commits = commits + 1 WHERE id = ?1 AND format = ?2";
-    let known = super::migrate::FORMAT;
+    let known = FORMAT;
     let params = [Bound::Id(&id), Bound::Int(i64::from(known))];
     let bumped = connection.prepare_cached(sql).and_then(|mut it| it.execute(params));
     if bumped.map_err(|error| failed(path, error))? == 1 {

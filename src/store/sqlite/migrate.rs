@@ -77,12 +77,15 @@ mod tests {
         let later = [Migration { format: 1, apply: first }, Migration { format: 2, apply: second }];
         let connection = Connection::open_in_memory().unwrap();
         assert_eq!(bring_up(&connection, MIGRATIONS, true).unwrap(), 0);
-        let before = Marks::read(&connection).unwrap();
+        let before = identity(&connection).unwrap().unwrap();
         assert_eq!(bring_up(&connection, &later, true).unwrap(), 1);
-        let after = Marks::read(&connection).unwrap();
-        assert_eq!(before.store.unwrap().id, after.store.unwrap().id);
-        assert_eq!((before.format(), after.format()), (1, 2));
-        assert_eq!((after.user_version, after.application_id), (2, APPLICATION_ID));
+        let after = identity(&connection).unwrap().unwrap();
+        assert_eq!((before.format, after.format), (1, 2));
+        assert_eq!(before.id, after.id);
+        let marks = Marks::read(&connection).unwrap();
+        assert_eq!((marks.user_version, marks.application_id), (2, APPLICATION_ID));
+        assert_eq!(marks.store, None, "this version does not look into format 2");
+        assert_eq!(marks.format(), 2);
         assert_eq!(bring_up(&connection, &later, true).unwrap(), 2);
     }
 

@@ -10,14 +10,17 @@ use super::migrate::{FORMAT, MIGRATIONS, bring_up};
 use super::options::SqliteOptions;
 use super::{create, probe};
 use crate::store::{Cause, Outcome, Refusal, Result, StoreError};
-use rusqlite::Connection;
 use rusqlite::config::DbConfig;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::io::{Error as IoError, ErrorKind};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 /// The first SQLite that cannot corrupt a database in write-ahead-log mode.
 const ENGINE: i32 = 3_051_003;
+
+/// The length of the header of every database, in bytes.
+const HEADER: u64 = 100;
 
 /// What the caller wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +106,8 @@ fn existing(path: PathBuf, options: &SqliteOptions) -> Result<Opened> {
         configure(&connection, options)?;
         write_ahead(&connection)?;
         if store.format < FORMAT {
-            let transaction = connection.unchecked_transaction()?;
+            let immediate = TransactionBehavior::Immediate;
+            let transaction = Transaction::new_unchecked(&connection, immediate)?;
             bring_up(&transaction, MIGRATIONS, !options.shared)?;
             transaction.commit()?;
         }
@@ -144,6 +148,8 @@ fn look(path: &Path) -> Result<Found> {
             Err(cannot_open(IoError::new(ErrorKind::InvalidInput, "it is not a file")))
         }
         Ok(it) if it.len() == 0 => Ok(Found::Empty),
+        // SQLite takes a single byte for an empty database.
+        Ok(it) if it.len() < HEADER => Err(refused(path, Refusal::NotADatabase)),
         Ok(_) => Ok(Found::File),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             if beside(path, "-wal").exists() {

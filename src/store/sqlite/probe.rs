@@ -9,6 +9,7 @@ use super::options::SqliteOptions;
 use crate::store::{Refusal, Result};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -83,7 +84,9 @@ fn uri(path: &Path) -> String {
                 uri.push(char::from(byte));
             }
             b':' if cfg!(windows) => uri.push(':'),
-            _ => uri.push_str(&format!("%{byte:02X}")),
+            _ => {
+                let _ = write!(uri, "%{byte:02X}");
+            }
         }
     }
     uri.push_str("?immutable=1");

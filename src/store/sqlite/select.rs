@@ -4,11 +4,13 @@
 //! with null, so in an order by a nullable column the nulls are a range of their own, and a page
 //! that crosses from one to the other is two selects, one after the other.
 
+use super::choose::{self, Wanted};
+use super::ddl;
 use super::rows::Bound;
 use super::sql::{columns, quoted, unusable};
 use crate::store::Result;
 use crate::store::query::{LIMIT_MAX, Op, Query};
-use crate::store::schema::Table;
+use crate::store::schema::{Index, Table};
 use crate::value::{Kind, Value};
 use std::fmt::Write as _;
 use uuid::Uuid;
@@ -158,6 +160,24 @@ impl Shape {
         })
     }
 
+    /// The index that the rows are read from, if it is not left to SQLite.
+    fn index(&self, table: &Table) -> Option<&'static Index> {
+        let mut wanted = Wanted { order: self.order.unwrap_or(0), ..Wanted::default() };
+        for (place, test) in &self.filters {
+            match test {
+                Test::IsNull | Test::Compare(Op::Eq) => wanted.equal.push(*place),
+                Test::Compare(Op::Lt | Op::Le | Op::Gt | Op::Ge) => wanted.ranges.push(*place),
+                Test::IsNotNull | Test::Never | Test::Compare(Op::Ne) => {}
+            }
+        }
+        match self.part {
+            Part::Whole | Part::PastKey | Part::NotNulls => {}
+            Part::PastPair => wanted.ranges.push(wanted.order),
+            Part::PastKeyInNulls | Part::Nulls => wanted.equal.push(wanted.order),
+        }
+        choose::index(table, &wanted)
+    }
+
     /// The SQL, its parameters in the order of [`params`].
     pub(super) fn text(&self, table: &Table) -> Result<String> {
         let name = |place: usize| match table.columns.get(place) {
@@ -165,6 +185,9 @@ impl Shape {
             None => Err(unusable(table, "it has no such column")),
         };
         let mut sql = format!("SELECT {} FROM main.{}", columns(table), quoted(table.name));
+        if let Some(index) = self.index(table) {
+            let _ = write!(sql, " INDEXED BY {}", quoted(&ddl::index_name(table, index)));
+        }
         sql.push_str(" WHERE \"org\" = ?");
         for (place, test) in &self.filters {
             let _ = write!(sql, " AND {} {}", name(*place)?, test.text());
@@ -189,3 +212,7 @@ impl Shape {
         Ok(sql)
     }
 }
+
+#[cfg(test)]
+#[path = "select_tests.rs"]
+mod tests;
