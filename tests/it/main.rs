@@ -6,8 +6,11 @@
 mod support;
 
 mod calendar_facts;
+mod corrections;
+mod history;
 mod metered;
 mod periods;
 mod tampered;
+mod thresholds;
 mod tidy;
 mod track;
