@@ -6,11 +6,22 @@
 mod support;
 
 mod calendar_facts;
+mod checks;
+mod concurrency;
 mod corrections;
 mod history;
+mod idempotency_facts;
 mod metered;
 mod periods;
 mod tampered;
 mod thresholds;
+// On with the SQLite backend:
+// #[cfg(feature = "sqlite")]
+// mod child;
+// #[cfg(feature = "sqlite")]
+// mod kill;
+// #[cfg(feature = "sqlite")]
+// mod processes;
 mod tidy;
 mod track;
+mod verify;
