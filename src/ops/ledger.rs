@@ -193,6 +193,8 @@ impl Tx<'_> {
             return Ok(None);
         }
         let mut windows = self.view().windows(meter)?;
+        // What the running window took over from usage ahead of the clock counts in it.
+        windows.remove(&meter.window_start);
         if let Some(closed) = closed {
             let window = window_of(meter, closed.start, closed.end, closed.used);
             windows.insert(closed.start, window);

@@ -19,12 +19,17 @@ struct Inner {
     store: Box<dyn Store>,
     transactions: AtomicUsize,
     failing: Mutex<Option<String>>,
+    tables: Mutex<Vec<&'static Table>>,
 }
 
 impl Tampered {
     pub fn over(store: impl Store + 'static) -> Self {
-        let (transactions, failing) = (AtomicUsize::default(), Mutex::default());
-        Self(Arc::new(Inner { store: Box::new(store), transactions, failing }))
+        Self(Arc::new(Inner {
+            store: Box::new(store),
+            transactions: AtomicUsize::default(),
+            failing: Mutex::default(),
+            tables: Mutex::default(),
+        }))
     }
 
     /// How many write transactions there were.
@@ -43,7 +48,9 @@ impl Tampered {
     }
 
     /// Changes an integer column of every row of a table by so much, as a fault would.
-    pub fn shift(&self, table: &'static Table, column: &str, by: i64) {
+    pub fn shift(&self, table: &str, column: &str, by: i64) {
+        let tables = self.0.tables.lock().unwrap();
+        let table = *tables.iter().find(|it| it.name == table).unwrap();
         let place = table.position(column).unwrap();
         let mut shift = |writer: &mut dyn Writer| {
             for mut row in writer.query(table, &Query::all())? {
@@ -59,6 +66,7 @@ impl Tampered {
 
 impl Store for Tampered {
     fn install(&self, tables: &[&'static Table]) -> Result<()> {
+        *self.0.tables.lock().unwrap() = tables.to_vec();
         self.0.store.install(tables)
     }
 

@@ -52,6 +52,7 @@ stories![
     usage_may_be_as_late_as_the_grace_and_no_later,
     usage_may_be_five_minutes_ahead_and_no_more,
     usage_ahead_of_a_reset_counts_after_it,
+    a_window_that_begins_with_usage_ends_where_it_ends,
     the_order_of_arrival_changes_no_total,
     a_clock_set_back_over_a_reset_resets_nothing_again,
     a_decade_without_usage_costs_nothing,
@@ -697,6 +698,20 @@ fn usage_ahead_of_a_reset_counts_after_it(world: &World) {
     world.tenure.write(|tx| tx.set_usage(&back)).unwrap();
     world.clock.set(datetime!(2026-04-01 0:00 UTC));
     world.tenure.tick().unwrap();
+    world.assert_sound();
+}
+
+fn a_window_that_begins_with_usage_ends_where_it_ends(world: &World) {
+    let acme = world.meter(10);
+    let reset = datetime!(2026-02-28 12:00 UTC);
+    world.clock.set(reset - Duration::SECOND);
+    world.track(&credits(acme, 4).at(reset)).unwrap();
+    // It was to be a month, and is a day.
+    world.allow(acme, CREDITS, &AccessPatch::new().resets(ResetPeriod::Daily));
+    world.clock.set(reset + Duration::DAY - Duration::SECOND);
+    let ahead = world.track(&credits(acme, 1).at(reset + Duration::DAY)).unwrap();
+    assert_eq!((ahead.previous_usage, ahead.current_usage), (Quantity::ZERO, Quantity::ONE));
+    assert_eq!(world.used(acme), q("4"));
     world.assert_sound();
 }
 
