@@ -230,7 +230,8 @@ fn snapshots_are_newest_first(world: &World) {
         world.tenure.write(|tx| tx.set_usage(&correction)).unwrap();
     }
     let read = |cursor: Option<Cursor>| {
-        let read = |view: &tenure::View<'_>| view.usage_snapshots(acme, CREDITS, 3, cursor.as_ref());
+        let read =
+            |view: &tenure::View<'_>| view.usage_snapshots(acme, CREDITS, 3, cursor.as_ref());
         world.tenure.read(read).unwrap()
     };
     let first = read(None);
