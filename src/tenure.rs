@@ -250,6 +250,7 @@ impl Tenure {
         &self,
         mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
+        self.list_org()?;
         self.transact(|tx| body(tx), |_| Ok(()))
     }
 
@@ -282,7 +283,6 @@ impl Tenure {
     ) -> Result<T, E> {
         let _inside = Inside::enter(&*self.shared.store)?;
         let scope = self.scope();
-        self.list_org(&scope)?;
         let mut outcome = None;
         let written = self.shared.store.write(self.org, &mut |writer| {
             let (result, events) = run(writer, &scope, &mut body);
@@ -333,15 +333,17 @@ impl Tenure {
     }
 
     /// Makes sure that the org is in the directory before it writes anything else.
-    fn list_org(&self, scope: &Scope) -> Result<()> {
+    fn list_org(&self) -> Result<()> {
         let listed = || self.shared.listed.lock().unwrap_or_else(PoisonError::into_inner);
         if listed().contains(&self.org) || self.org == OrgId::DIRECTORY {
             return Ok(());
         }
+        let _inside = Inside::enter(&*self.shared.store)?;
+        let scope = self.scope();
         let name = self.org_name.as_deref().and_then(|name| Name::parse(name).ok());
         let org = Org { id: OrgKey::from(self.org.uuid()), name, created_at: scope.now };
         self.shared.store.write(OrgId::DIRECTORY, &mut |writer| {
-            Tx::new(writer, scope).insert(&org).map(drop).map_err(|error| match error {
+            Tx::new(writer, &scope).insert(&org).map(drop).map_err(|error| match error {
                 Error::Store(error) => error,
                 _ => StoreError::Aborted,
             })

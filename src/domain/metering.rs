@@ -97,6 +97,8 @@ noun! {
         event_type: UsageEventType => ["increment"],
         /// When the usage took place.
         event_time: OffsetDateTime,
+        /// The first instant of the window in which it counts.
+        window_start: OffsetDateTime,
         /// Whether the caller said when; else it is when the event was recorded.
         is_timed: bool,
         /// When it was recorded.
@@ -194,7 +196,8 @@ noun! {
 }
 
 noun! {
-    /// What was used in a window that ended. Late usage still counts in it.
+    /// What was used in a window that ended, in which late usage still counts, or in one that has
+    /// not begun, by usage ahead of the clock.
     pub struct UsageWindow(UsageWindowId), "usage window", "usage windows", "metering" {
         /// Identifies the window; follows from meter and start.
         id: UsageWindowId,

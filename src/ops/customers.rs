@@ -177,9 +177,10 @@ impl Tx<'_> {
         }
         self.whole(|tx| {
             tx.keep_customer(&mut customer)?;
-            if (&before.name, &before.domain, &before.email)
-                != (&customer.name, &customer.domain, &customer.email)
-            {
+            let known = |it: &Customer| {
+                (it.name.clone(), it.domain.clone(), it.email.clone(), it.billing_email.clone())
+            };
+            if known(&before) != known(&customer) {
                 tx.index_customer(&customer)?;
             }
             if before.kind != customer.kind {
@@ -255,7 +256,7 @@ impl Tx<'_> {
         self.whole(|tx| {
             customer.deleted_at = Some(tx.now());
             tx.keep_customer(&mut customer)?;
-            tx.unindex_customer(id)?;
+            tx.index_customer(&customer)?;
             tx.announce("customer.deleted", id, id, json!({}));
             tx.refresh_meters(&customer)
         })

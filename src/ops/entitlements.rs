@@ -92,7 +92,8 @@ impl Tx<'_> {
         let id = EntitlementId::base(customer.id, &feature.code);
         let known = self.get::<Entitlement>(id)?;
         let is_new = known.is_none();
-        let mut entitlement = known.unwrap_or_else(|| self.blank_grant(&customer, &feature, id));
+        let blank = || self.blank_grant(&customer, &feature, id);
+        let mut entitlement = known.clone().unwrap_or_else(blank);
         if !matches!(entitlement.status, EntitlementStatus::Suspended) {
             entitlement.status = EntitlementStatus::Active;
         }
@@ -101,6 +102,9 @@ impl Tx<'_> {
         faults.check()?;
         entitlement.source = EntitlementSource::Manual;
         entitlement.source_id = None;
+        if known.as_ref() == Some(&entitlement) {
+            return self.view().check(customer.id, feature.code.as_str());
+        }
         self.whole(|tx| {
             let event = if is_new { "entitlement.granted" } else { "entitlement.updated" };
             tx.keep_entitlement(entitlement, event)?;
@@ -279,9 +283,9 @@ impl Tx<'_> {
         customer: &Customer,
         feature: &Code,
     ) -> Result<Option<Meter>> {
-        let grants = self.view().grants(customer.id, feature)?;
         let before = self.get::<Meter>(MeterId::of(customer.id, feature))?;
         let Some(before) = before else {
+            let grants = self.view().grants(customer.id, feature)?;
             if grants.is_empty() {
                 return Ok(None);
             }
@@ -294,7 +298,7 @@ impl Tx<'_> {
         // A clock that was set back does not open a window again.
         let now = self.now().max(before.window_start);
         let mut meter = before.clone();
-        let closed = meter.settle(allowance(customer.barred(), &grants, now), now);
+        let closed = self.view().settle(&mut meter, customer.barred(), now)?;
         if meter != before {
             self.put(&meter)?;
         }
@@ -306,11 +310,12 @@ impl Tx<'_> {
 
     /// Keeps what was used in a window that ended; a window without usage leaves nothing.
     pub(crate) fn record_closed(&mut self, meter: &Meter, closed: Closed) -> Result<()> {
-        if closed.used == Quantity::ZERO {
+        let id = UsageWindowId::of(meter.id, closed.start);
+        if closed.used == Quantity::ZERO && self.get::<UsageWindow>(id)?.is_none() {
             return Ok(());
         }
         self.put(&UsageWindow {
-            id: UsageWindowId::of(meter.id, closed.start),
+            id,
             meter_id: meter.id,
             customer_id: meter.customer_id,
             window_start: closed.start,

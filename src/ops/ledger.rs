@@ -90,21 +90,18 @@ impl View<'_> {
     /// Every difference between the counters of a meter and its events, and how many events there
     /// are.
     fn compare(&self, meter: &Meter) -> Result<(Vec<Discrepancy>, usize)> {
-        let windows = self.windows(meter)?;
         let mut sums: BTreeMap<OffsetDateTime, i128> = BTreeMap::new();
         let mut events = 0_usize;
-        let query = Query::all().eq(METER, &meter.id).oldest_by(EVENT_TIME);
-        self.each::<UsageEvent>(query, |event| {
-            let window = windows.range(..=event.event_time).next_back();
-            let start = window.filter(|(_, window)| event.event_time < window.window_end);
-            let start = start.map_or(meter.window_start, |(start, _)| *start);
-            let sum = sums.entry(start).or_default();
+        self.each::<UsageEvent>(Query::all().eq(METER, &meter.id), |event| {
+            let sum = sums.entry(event.window_start).or_default();
             *sum = sum.saturating_add(i128::from(event.quantity.millionths()));
             events = events.saturating_add(1);
             Ok(())
         })?;
+        // A window of which nothing is kept counted nothing.
         let mut stored: BTreeMap<OffsetDateTime, Quantity> =
-            windows.values().map(|window| (window.window_start, window.used)).collect();
+            sums.keys().map(|start| (*start, Quantity::ZERO)).collect();
+        stored.extend(self.windows(meter)?.values().map(|it| (it.window_start, it.used)));
         stored.insert(meter.window_start, meter.used);
         let mut found = Vec::new();
         for (window_start, stored) in stored {
@@ -126,7 +123,7 @@ impl View<'_> {
         Ok((found, events))
     }
 
-    /// The windows of a meter that ended, by start.
+    /// The windows of a meter that are not the running one, by start.
     fn windows(&self, meter: &Meter) -> Result<BTreeMap<OffsetDateTime, UsageWindow>> {
         let query = Query::all().eq(WINDOW_METER, &meter.id);
         let windows = self.all::<UsageWindow>(query)?;
@@ -151,13 +148,18 @@ impl Tx<'_> {
         let (discrepancies, _) = self.view().compare(&meter)?;
         self.whole(|tx| {
             for found in &discrepancies {
-                let window = UsageWindowId::of(meter.id, found.window_start);
                 if found.window_start == meter.window_start {
                     meter.used = found.computed;
                     tx.put(&meter)?;
-                } else if let Some(mut window) = tx.get::<UsageWindow>(window)? {
-                    window.used = found.computed;
-                    tx.put(&window)?;
+                } else {
+                    let windows = tx.view().windows(&meter)?;
+                    let next = || {
+                        let after = windows.range(found.window_start..).next();
+                        after.map_or(meter.window_start, |(start, _)| *start)
+                    };
+                    let known = windows.get(&found.window_start);
+                    let end = known.map_or_else(next, |window| window.window_end);
+                    tx.put(&window_of(&meter, found.window_start, end, found.computed))?;
                 }
                 let reason = reason("the counter differed from the events")?;
                 let kind = SnapshotType::Reconciliation;
@@ -170,8 +172,9 @@ impl Tx<'_> {
         })
     }
 
-    /// The window that ended in which usage at `at` counts; none if it counts in the running one.
-    pub(crate) fn late_window(
+    /// The window in which usage at `at` counts, if not in the running one: late usage counts in a
+    /// window that ended, and usage ahead of the clock may count in one that has not begun.
+    pub(crate) fn other_window(
         &self,
         meter: &Meter,
         closed: Option<&Closed>,
@@ -185,13 +188,17 @@ impl Tx<'_> {
             let rule = "must be at most five minutes ahead and not older than late usage may be";
             return Err(Error::invalid("eventTime", &at.to_string(), rule));
         }
-        if at >= meter.window_start {
+        let is_late = at < meter.window_start;
+        if !is_late && meter.window_end.is_none_or(|end| at < end) {
             return Ok(None);
         }
-        if let Some(closed) = closed.filter(|closed| closed.start <= at) {
-            return Ok(Some(window_of(meter, closed.start, closed.end, closed.used)));
+        let mut windows = self.view().windows(meter)?;
+        // What the running window took over from usage ahead of the clock counts in it.
+        windows.remove(&meter.window_start);
+        if let Some(closed) = closed {
+            let window = window_of(meter, closed.start, closed.end, closed.used);
+            windows.insert(closed.start, window);
         }
-        let windows = self.view().windows(meter)?;
         let before = windows.range(..=at).next_back().map(|(_, window)| window);
         if let Some(window) = before.filter(|window| at < window.window_end) {
             return Ok(Some(window.clone()));
@@ -206,10 +213,15 @@ impl Tx<'_> {
             let rule = "must not lie before the entitlement began";
             return Err(Error::invalid("eventTime", &at.to_string(), rule));
         };
-        let next = windows.range(at..).next().map_or(meter.window_start, |(start, _)| *start);
-        let next = closed.map_or(next, |closed| next.min(closed.start));
-        let start = period.start.max(before.map_or(period.start, |window| window.window_end));
-        let end = period.end.unwrap_or(next).min(next);
+        // A right for life has one window, whenever its meter was made.
+        let Some(end) = period.end else { return Ok(None) };
+        let running = (meter.window_start, meter.window_end);
+        let former = before.map(|window| window.window_end);
+        let former = former.max(running.1.filter(|_| !is_late));
+        let next = windows.range(at..).next().map(|(start, _)| *start);
+        let next = [next, Some(running.0).filter(|_| is_late)].into_iter().flatten().min();
+        let start = former.map_or(period.start, |former| period.start.max(former));
+        let end = next.map_or(end, |next| end.min(next));
         Ok(Some(window_of(meter, start, end, Quantity::ZERO)))
     }
 }

@@ -1,7 +1,6 @@
 //! Metering: what is used is counted exactly once, and never beyond a limit that rejects.
 
 use crate::domain::access::{CustomerRef, Denial, DenialReason};
-use crate::domain::allowance::allowance;
 use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::feature::{Feature, Overage};
 use crate::domain::instant;
@@ -42,8 +41,8 @@ struct Admitted {
     /// Whether the stored meter is still the one before its window ended.
     rolled: bool,
     closed: Option<Closed>,
-    /// The window that ended in which late usage counts.
-    late: Option<UsageWindow>,
+    /// The window in which late usage counts, or usage ahead of the clock, if not the running one.
+    other: Option<UsageWindow>,
     /// The usage before.
     before: Quantity,
     /// The change.
@@ -193,13 +192,15 @@ impl Tx<'_> {
             Err(refusal) => return Err(refusal),
         };
         let event = self.event(id, target, asked, &admitted);
-        // The insert itself tells whether the key was used: most calls are no retries.
-        if !self.insert(&event)? {
-            let first = self.require::<UsageEvent>(id)?;
-            return repeated(&first, target, asked);
-        }
-        self.whole(|tx| tx.effect(admitted, &event))?;
-        Ok(event.result(false))
+        self.whole(|tx| {
+            // The insert itself tells whether the key was used: most calls are no retries.
+            if !tx.insert(&event)? {
+                let first = tx.require::<UsageEvent>(id)?;
+                return repeated(&first, target, asked);
+            }
+            tx.effect(admitted, &event)?;
+            Ok(event.result(false))
+        })
     }
 
     /// Whether the change may be made, and what exactly it is; nothing is written.
@@ -216,15 +217,14 @@ impl Tx<'_> {
         let (mut rolled, mut closed) = (false, None);
         if !meter.is_fresh(now) {
             let barred = self.require::<Customer>(customer)?.barred();
-            let grants = view.grants(customer, code)?;
-            closed = meter.settle(allowance(barred, &grants, now), now);
+            closed = view.settle(&mut meter, barred, now)?;
             rolled = true;
         }
-        let late = match asked.event_time {
-            Some(at) => self.late_window(&meter, closed.as_ref(), at)?,
+        let other = match asked.event_time {
+            Some(at) => self.other_window(&meter, closed.as_ref(), at)?,
             None => None,
         };
-        let before = late.as_ref().map_or(meter.used, |window| window.used);
+        let before = other.as_ref().map_or(meter.used, |window| window.used);
         let delta = match asked.event_type {
             UsageEventType::Increment => room(&meter, &feature, before, asked.quantity)?,
             UsageEventType::Set => {
@@ -233,7 +233,7 @@ impl Tx<'_> {
             UsageEventType::Adjustment => self.adjustment(&meter, asked)?,
         };
         before.checked_add(delta).ok_or(Error::Overflow("usage"))?;
-        Ok(Admitted { meter, feature, rolled, closed, late, before, delta })
+        Ok(Admitted { meter, feature, rolled, closed, other, before, delta })
     }
 
     /// The difference that an adjustment makes, if it may: the usage stays at or above zero, and
@@ -248,6 +248,9 @@ impl Tx<'_> {
         let Some(id) = asked.adjusts else { return Ok(by) };
         let corrected = self.get::<UsageEvent>(id)?.filter(|it| it.meter_id == meter.id);
         let corrected = corrected.ok_or_else(|| Error::not_found("usage event", id))?;
+        if by.is_positive() {
+            return Ok(by);
+        }
         let adjusted = self.get::<Refund>(id)?.map_or(Quantity::ZERO, |earlier| earlier.adjusted);
         let left = corrected.quantity.checked_add(adjusted);
         match left.and_then(|left| left.checked_add(by)) {
@@ -278,6 +281,10 @@ impl Tx<'_> {
             source: target.source,
             event_type: asked.event_type,
             event_time: asked.event_time.unwrap_or(self.now()),
+            window_start: admitted
+                .other
+                .as_ref()
+                .map_or(admitted.meter.window_start, |window| window.window_start),
             is_timed: asked.event_time.is_some(),
             created_at: self.now(),
             previous_value: admitted.before,
@@ -303,7 +310,7 @@ impl Tx<'_> {
 
     /// Brings the counters in line with the ledger's new entry, and tells of it.
     fn effect(&mut self, admitted: Admitted, event: &UsageEvent) -> Result<()> {
-        let Admitted { mut meter, feature, rolled, closed, late, before, delta } = admitted;
+        let Admitted { mut meter, feature, rolled, closed, other, before, delta } = admitted;
         let after = before.checked_add(delta).ok_or(Error::Overflow("usage"))?;
         let data = json!({ "feature": meter.feature_code, "quantity": delta, "used": after });
         let name = match event.event_type {
@@ -311,11 +318,12 @@ impl Tx<'_> {
             UsageEventType::Set => "usage_event.set",
             UsageEventType::Adjustment => "usage_event.adjusted",
         };
-        let is_late = late.is_some();
+        let is_running = other.is_none();
+        let is_late = other.as_ref().is_some_and(|it| it.window_start < meter.window_start);
         if let Some(closed) = closed {
             self.record_closed(&meter, closed)?;
         }
-        if let Some(mut window) = late {
+        if let Some(mut window) = other {
             let by = delta.millionths();
             if self.add::<UsageWindow>(window.id, WINDOW_USED, by)?.is_none() {
                 window.used = after;
@@ -326,7 +334,7 @@ impl Tx<'_> {
         }
         if rolled {
             self.put(&meter)?;
-        } else if !is_late {
+        } else if is_running {
             self.add::<Meter>(meter.id, USED, delta.millionths())?;
         }
         if let Some(id) = event.adjusts_event_id {

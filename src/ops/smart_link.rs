@@ -124,9 +124,12 @@ impl Tx<'_> {
         Ok(found)
     }
 
-    /// Brings the index of smart linking in line with a customer.
+    /// Brings the index of smart linking in line with a customer; a deleted one is not in it.
     pub(crate) fn index_customer(&mut self, customer: &Customer) -> Result<()> {
-        let wanted = keys_of(&self.view().known(customer)?);
+        let wanted = match customer.deleted_at {
+            None => keys_of(&self.view().known(customer)?),
+            Some(_) => Vec::new(),
+        };
         let held = self.view().all::<LinkKey>(Query::all().eq(CUSTOMER, &customer.id))?;
         for key in &held {
             if !wanted.iter().any(|it| it.kind == key.kind && it.text == key.text) {
@@ -140,14 +143,6 @@ impl Tx<'_> {
             let id = LinkKeyId::of(customer.id, key.kind, &key.text);
             let (kind, text) = (key.kind, key.text);
             self.insert(&LinkKey { id, customer_id: customer.id, kind, text })?;
-        }
-        Ok(())
-    }
-
-    /// Takes a customer out of the index of smart linking.
-    pub(crate) fn unindex_customer(&mut self, customer: CustomerId) -> Result<()> {
-        for key in self.view().all::<LinkKey>(Query::all().eq(CUSTOMER, &customer))? {
-            self.delete::<LinkKey>(key.id)?;
         }
         Ok(())
     }

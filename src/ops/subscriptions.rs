@@ -128,13 +128,17 @@ impl Tx<'_> {
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] with every fault; [`Error::Taken`] when a paid one
-    /// of this product runs already, or Stripe's id or the checkout session is recorded already.
+    /// of this product runs already, or Stripe's id or the checkout session is recorded already;
+    /// [`Error::Rule`] for a free one.
     pub fn add_subscription(
         &mut self,
         customer: CustomerId,
         new: &NewSubscription,
     ) -> Result<Subscription> {
         let customer = self.view().customer(customer)?;
+        if new.kind == SubscriptionKind::Free {
+            return Err(Error::rule("a customer without any other subscription has the free one"));
+        }
         let subscription = self.draw_up(&customer, new)?;
         self.check_overlap(&subscription)?;
         self.whole(|tx| {
@@ -281,7 +285,8 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]; [`Error::InvalidTransition`].
+    /// [`Error::NotFound`]; [`Error::InvalidTransition`]; [`Error::Taken`] when it would start
+    /// while a paid one of its product runs.
     pub fn move_subscription(
         &mut self,
         id: SubscriptionId,
@@ -316,7 +321,14 @@ impl Tx<'_> {
             SubscriptionAction::Activate | SubscriptionAction::MarkPastDue => {}
         }
         let customer = self.require::<Customer>(subscription.customer_id)?;
+        let begins = !from.is_running() && to.is_running();
+        if begins {
+            self.check_paid(&subscription)?;
+        }
         self.whole(|tx| {
+            if begins {
+                tx.end_superseded(&subscription)?;
+            }
             tx.keep_subscription(&mut subscription)?;
             let (id, data) = (subscription.id, json!({ "from": from, "to": to }));
             tx.announce(told(action), id, subscription.customer_id, data);
@@ -541,10 +553,15 @@ impl Tx<'_> {
                 return Err(Error::taken("subscription", field, id.as_str(), holder.id));
             }
         }
+        self.check_paid(new)
+    }
+
+    /// Refuses a second paid subscription of one product.
+    fn check_paid(&self, new: &Subscription) -> Result<()> {
         let paid = |it: &&Subscription| {
             it.kind == SubscriptionKind::Paid && it.product_id == new.product_id
         };
-        match view.running(new.customer_id)?.iter().find(paid) {
+        match self.view().running(new.customer_id)?.iter().find(paid) {
             Some(holder) if new.kind == SubscriptionKind::Paid && !new.status.is_over() => {
                 Err(Error::taken("subscription", "product", new.product_id.as_str(), holder.id))
             }

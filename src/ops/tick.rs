@@ -96,9 +96,13 @@ impl View<'_> {
         let mut due = Vec::new();
         for status in RUNNING {
             for col in [END_DATE, RENEWAL_DATE, TRIAL_ENDS_AT] {
-                if status == SubscriptionStatus::Pending && col != END_DATE
-                    || status != SubscriptionStatus::Trialing && col == TRIAL_ENDS_AT
-                {
+                // What a tick does: it ends any of them, renews what is active, ends trials.
+                let acts = match col {
+                    END_DATE => true,
+                    RENEWAL_DATE => status == SubscriptionStatus::Active,
+                    _ => status == SubscriptionStatus::Trialing,
+                };
+                if !acts {
                     continue;
                 }
                 let set = Query::all().eq(STATUS, &status).oldest_by(col);

@@ -56,7 +56,7 @@ impl Tx<'_> {
         let (id, now) = (UserId::of(key.as_str()), self.now());
         let known = self.get::<User>(id)?;
         let is_new = known.is_none();
-        let mut user = known.unwrap_or(User {
+        let mut user = known.clone().unwrap_or(User {
             id,
             key,
             name,
@@ -71,6 +71,9 @@ impl Tx<'_> {
         draft.apply(&mut user, &mut faults);
         faults.check()?;
         user.is_active = true;
+        if known.as_ref() == Some(&user) {
+            return Ok(user);
+        }
         user.updated_at = now;
         self.put(&user)?;
         let event = if is_new { "user.registered" } else { "user.updated" };
@@ -111,7 +114,10 @@ impl Tx<'_> {
                     }
                 }
             }
-            tx.announce("user.reassigned", from, None, json!({ "to": to, "customers": moved }));
+            if moved > 0 {
+                let data = json!({ "to": to, "customers": moved });
+                tx.announce("user.reassigned", from, None, data);
+            }
             Ok(moved)
         })
     }

@@ -66,6 +66,11 @@ impl World {
         Self { _folder: Some(folder), ..Self::over(store, |builder| builder) }
     }
 
+    /// Another org of the same store, under the same clock.
+    pub fn beside(&self, org: &str) -> Self {
+        Self { tenure: self.tenure.for_org(org), clock: self.clock.clone(), _folder: None }
+    }
+
     /// A catalogue: `ai_credits` (quota) and `sso` (on or off); `starter` gives 100 credits a month
     /// of which 50 are included, `pro` 1,000 of which 500, and `sso`.
     pub fn with_catalogue(self) -> Self {

@@ -1,0 +1,131 @@
+//! A store between a handle and another store that counts what passes, changes a row behind the
+//! back of its owner, or fails when a story wants it to.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use tenure::OrgId;
+use tenure::store::query::Query;
+use tenure::store::schema::{Col, Table};
+use tenure::store::{
+    Outcome, ReadBody, Reader, Result, Store, StoreError, WriteBody, Writer, add_by_put,
+};
+use tenure::value::{Row, Value};
+use uuid::Uuid;
+
+#[derive(Clone)]
+pub struct Tampered(Arc<Inner>);
+
+struct Inner {
+    store: Box<dyn Store>,
+    transactions: AtomicUsize,
+    failing: Mutex<Option<String>>,
+    tables: Mutex<Vec<&'static Table>>,
+}
+
+impl Tampered {
+    pub fn over(store: impl Store + 'static) -> Self {
+        Self(Arc::new(Inner {
+            store: Box::new(store),
+            transactions: AtomicUsize::default(),
+            failing: Mutex::default(),
+            tables: Mutex::default(),
+        }))
+    }
+
+    /// How many write transactions there were.
+    pub fn writes(&self) -> usize {
+        self.0.transactions.load(Ordering::SeqCst)
+    }
+
+    /// Lets the next change of a table fail.
+    pub fn fail_once(&self, table: &str) {
+        *self.0.failing.lock().unwrap() = Some(table.to_owned());
+    }
+
+    /// Fails no more, whether it did or not.
+    pub fn heal(&self) {
+        *self.0.failing.lock().unwrap() = None;
+    }
+
+    /// Changes an integer column of every row of a table by so much, as a fault would.
+    pub fn shift(&self, table: &str, column: &str, by: i64) {
+        let tables = self.0.tables.lock().unwrap();
+        let table = *tables.iter().find(|it| it.name == table).unwrap();
+        let place = table.position(column).unwrap();
+        let mut shift = |writer: &mut dyn Writer| {
+            for mut row in writer.query(table, &Query::all())? {
+                let Some(Value::Int(value)) = row.0.get_mut(place) else { panic!("{column}") };
+                *value += by;
+                writer.put(table, row)?;
+            }
+            Ok(())
+        };
+        self.0.store.write(OrgId::DEFAULT, &mut shift).unwrap();
+    }
+}
+
+impl Store for Tampered {
+    fn install(&self, tables: &[&'static Table]) -> Result<()> {
+        *self.0.tables.lock().unwrap() = tables.to_vec();
+        self.0.store.install(tables)
+    }
+
+    fn read(&self, org: OrgId, body: &mut ReadBody<'_>) -> Result<()> {
+        self.0.store.read(org, body)
+    }
+
+    fn write(&self, org: OrgId, body: &mut WriteBody<'_>) -> Result<()> {
+        self.0.transactions.fetch_add(1, Ordering::SeqCst);
+        let failing = &self.0.failing;
+        self.0.store.write(org, &mut |writer| body(&mut Through { writer, failing }))
+    }
+}
+
+struct Through<'t> {
+    writer: &'t mut dyn Writer,
+    failing: &'t Mutex<Option<String>>,
+}
+
+impl Through<'_> {
+    fn pass(&self, table: &Table) -> Result<()> {
+        let mut failing = self.failing.lock().unwrap();
+        if failing.as_deref() != Some(table.name) {
+            return Ok(());
+        }
+        *failing = None;
+        let (cause, outcome) = (tenure::store::Cause::Full, Outcome::NotDone);
+        Err(StoreError::Unavailable { cause, outcome, source: None })
+    }
+}
+
+impl Reader for Through<'_> {
+    fn get(&self, table: &'static Table, key: Uuid) -> Result<Option<Row>> {
+        self.writer.get(table, key)
+    }
+
+    fn query(&self, table: &'static Table, query: &Query) -> Result<Vec<Row>> {
+        self.writer.query(table, query)
+    }
+}
+
+impl Writer for Through<'_> {
+    fn insert(&mut self, table: &'static Table, row: Row) -> Result<bool> {
+        self.pass(table)?;
+        self.writer.insert(table, row)
+    }
+
+    fn put(&mut self, table: &'static Table, row: Row) -> Result<()> {
+        self.pass(table)?;
+        self.writer.put(table, row)
+    }
+
+    fn delete(&mut self, table: &'static Table, key: Uuid) -> Result<bool> {
+        self.pass(table)?;
+        self.writer.delete(table, key)
+    }
+
+    fn add(&mut self, table: &'static Table, key: Uuid, col: Col, by: i64) -> Result<Option<i64>> {
+        self.pass(table)?;
+        add_by_put(self.writer, table, key, col, by)
+    }
+}
