@@ -1,10 +1,32 @@
 //! The promises of the product, as stories over its public API, told on every backend.
 
 #![expect(unreachable_pub, reason = "the modules of a test binary are no API")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::needless_pass_by_value,
+    reason = "a test that goes wrong panics, which is its answer"
+)]
 
 #[macro_use]
 mod support;
 
+mod bad_input;
+mod billing;
 mod calendar_facts;
+mod contacts;
+mod customers;
+mod entitlements;
+mod events;
+mod links;
+mod nouns;
+mod onboarding;
+mod orgs;
 mod periods;
+mod subscriptions;
+mod tick;
 mod tidy;
+mod tiers;
+mod users;
