@@ -209,6 +209,9 @@ impl Tx<'_> {
             closed = meter.settle(allowance(barred, &grants, now), now);
             rolled = true;
         }
+        if meter.denial == Some(DenialReason::UnknownCustomer) {
+            return Err(Error::not_found("customer", customer));
+        }
         let late = match asked.event_time {
             Some(at) => self.late_window(&meter, closed.as_ref(), at)?,
             None => None,
@@ -391,10 +394,12 @@ fn room(
         let remedy = meter.remedy(reason, quantity);
         return Err(denied(meter.customer_id, &feature.code, reason, remedy));
     }
-    let after = before.checked_add(quantity).ok_or(Error::Overflow("usage"))?;
-    let Some(limit) = meter.limit else { return Ok(quantity) };
-    let Some(ceiling) = feature.overage.ceiling(limit) else { return Ok(quantity) };
-    if after <= ceiling {
+    let after = before.checked_add(quantity);
+    let ceiling = |limit| feature.overage.ceiling(limit).map(|ceiling| (limit, ceiling));
+    let Some((limit, ceiling)) = meter.limit.and_then(ceiling) else {
+        return after.map(|_| quantity).ok_or(Error::Overflow("usage"));
+    };
+    if after.is_some_and(|after| after <= ceiling) {
         return Ok(quantity);
     }
     let fits = ceiling.beyond(before);
