@@ -92,9 +92,12 @@ impl View<'_> {
         let mut due = Vec::new();
         for status in RUNNING {
             for col in [END_DATE, RENEWAL_DATE, TRIAL_ENDS_AT] {
-                if status == SubscriptionStatus::Pending && col != END_DATE
-                    || status != SubscriptionStatus::Trialing && col == TRIAL_ENDS_AT
-                {
+                let is_awaited = match col {
+                    RENEWAL_DATE => status == SubscriptionStatus::Active,
+                    TRIAL_ENDS_AT => status == SubscriptionStatus::Trialing,
+                    _ => true,
+                };
+                if !is_awaited {
                     continue;
                 }
                 let set = Query::all().eq(STATUS, &status).oldest_by(col);
