@@ -105,6 +105,13 @@ impl Tx<'_> {
         ] {
             id.as_deref().and_then(|it| faults.note(field, ExternalId::parse(it)));
         }
+        if let Some(at) = request.created_at {
+            crate::domain::instant::check_year("createdAt", at, &mut faults);
+        }
+        for (place, draft) in request.contacts.iter().enumerate() {
+            // Nobody's contact: only its faults are of interest.
+            self.blank_contact(self.fresh(), draft, &format!("contacts[{place}]."), &mut faults);
+        }
         faults.check()?;
         match &request.tier_code {
             Some(code) => self.view().tier(code).map(drop),
