@@ -81,7 +81,12 @@ impl Tx<'_> {
     }
 
     /// Takes a flair back. Returns whether the customer had it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when there is no such customer.
     pub fn remove_flair(&mut self, customer: CustomerId, flair_id: &str) -> Result<bool> {
+        self.view().customer(customer)?;
         let Ok(code) = Code::parse(flair_id) else { return Ok(false) };
         let id = FlairId::of(customer, &code);
         let had = self.delete::<Flair>(id)?;

@@ -49,9 +49,9 @@ fn what_a_patch_does_not_name_stays(world: &World) {
     assert!(!unlimited.has_quantity && unlimited.valid_until.is_none());
     assert_eq!((unlimited.included_quantity, &unlimited.config), (4.into(), &patched.config));
 
-    let json = r#"{"maxQuantity": 2.5, "isEnabled": false, "validUntil": null}"#;
+    let json = r#"{"maxQuantity": 2.5, "validUntil": null}"#;
     let access = set(world, id, &serde_json::from_str(json).unwrap());
-    assert_eq!((access.quantity_limit, access.is_enabled), ("2.5".parse().ok(), false));
+    assert_eq!((access.quantity_limit, access.included_quantity), ("2.5".parse().ok(), 4.into()));
     let lifted = set(world, id, &serde_json::from_str(r#"{"limit": null}"#).unwrap());
     assert_eq!(lifted.quantity_limit, None);
 }

@@ -198,7 +198,7 @@ fn nothing_of_one_org_is_ever_read_in_another(world: &World) {
             let hints =
                 Hints::new().company_name(format!("{mark} Acme")).domain(format!("{mark}.com"));
             Ok::<_, Error>(json!([
-                view.find_match(&hints, 0.0)?,
+                view.find_match(&hints, 0.6)?,
                 view.customer_by_name(&format!("{mark} Acme"))?,
                 view.customer_by_email(&format!("ada@{mark}.com"))?,
                 view.customer_by_external_id(&format!("{mark}-acct"))?,
@@ -208,9 +208,7 @@ fn nothing_of_one_org_is_ever_read_in_another(world: &World) {
             ]))
         });
         let nothing = json!([{ "outcome": "no_match" }, null, null, null, null, null, null]);
-        let found = found.unwrap();
-        assert_eq!(found.as_array().unwrap()[1..], nothing.as_array().unwrap()[1..]);
-        assert!(!found.to_string().contains("customerId"), "{found}");
+        assert_eq!(found.unwrap(), nothing);
     }
 }
 
