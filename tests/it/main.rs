@@ -6,8 +6,13 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::needless_pass_by_value,
+    clippy::unreachable,
     reason = "a test that goes wrong panics, which is its answer"
+)]
+#![allow(clippy::needless_pass_by_value, reason = "stories read better so")]
+#![allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "a method of a view is of one lifetime, a story's closure of every"
 )]
 
 #[macro_use]

@@ -65,7 +65,8 @@ fn the_nouns_of_the_promise_are_there_with_their_events() {
 fn a_record_in_json_has_the_properties_that_its_noun_lists(world: &World) {
     let customer = serde_json::to_value(world.customer("Acme")).unwrap();
     let keys: BTreeSet<_> = customer.as_object().unwrap().keys().cloned().collect();
-    let listed: BTreeSet<_> = noun("customer").properties.iter().map(|it| it.json_name()).collect();
+    let listed: BTreeSet<_> =
+        noun("customer").properties.iter().map(tenure::noun::Property::json_name).collect();
     assert_eq!(keys, listed);
     let described = serde_json::to_value(noun("customer")).unwrap();
     assert_eq!(described["properties"][0]["name"], "id");

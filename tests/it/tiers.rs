@@ -114,12 +114,12 @@ fn overrides_change_what_the_tier_gives_this_customer(world: &World) {
         included_quantity: Some(600.into()),
         ..TierOverride::of("ai_credits").limit(Quantity::from(5_000))
     };
-    world.done(|tx| tx.apply_tier(acme, "pro", &[more.clone()]));
+    world.done(|tx| tx.apply_tier(acme, "pro", std::slice::from_ref(&more)));
     let access = world.check(acme, "ai_credits");
     assert_eq!((access.quantity_limit, access.included_quantity), (Some(5_000.into()), 600.into()));
     assert_eq!(limit(world, other), Some(1_000.into()));
     let unlimited = TierOverride::of("ai_credits").limit(Change::Clear);
-    world.done(|tx| tx.apply_tier(acme, "pro", &[unlimited.clone()]));
+    world.done(|tx| tx.apply_tier(acme, "pro", std::slice::from_ref(&unlimited)));
     assert_eq!(limit(world, acme), None);
     world.done(|tx| tx.apply_tier(acme, "pro", &[]));
     assert_eq!(limit(world, acme), Some(1_000.into()));
