@@ -112,6 +112,18 @@ fn a_payment_that_fails_keeps_the_customer_and_is_taken_up_by_the_next_try(world
     assert_eq!(again.subscription_id, billing.subscription_id);
 }
 
+fn what_is_to_be_paid_for_is_not_given_before(world: &World) {
+    world.catalogue();
+    world.till.session("cs_1", None);
+    let request = |org: &str| Onboard::org(org).company(format!("Company of {org}")).tier("pro");
+    for unpaid in [request("org_1").checkout("cs_1"), request("org_2").stripe_subscription("sub_1")]
+    {
+        let done = world.tenure.onboard(&unpaid).unwrap();
+        assert!(done.billing_status.error.is_some() && done.billing_status.tier_applied.is_none());
+        assert_eq!(world.now(done.customer_id).tier.as_str(), "free");
+    }
+}
+
 fn a_subscription_is_linked_while_onboarding(world: &World) {
     world.catalogue();
     world.till.subscription("sub_1", "price_starter");
@@ -145,6 +157,7 @@ stories! {
     what_cannot_be_claimed_says_why,
     a_subscription_is_linked_with_what_the_caller_knows_better,
     a_payment_that_fails_keeps_the_customer_and_is_taken_up_by_the_next_try,
+    what_is_to_be_paid_for_is_not_given_before,
     a_subscription_is_linked_while_onboarding,
     without_a_gateway_nothing_is_claimed,
 }
