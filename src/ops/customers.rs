@@ -147,7 +147,7 @@ impl Tx<'_> {
             tx.index_customer(&customer)?;
             let data = json!({ "name": customer.name, "status": customer.status });
             tx.announce("customer.created", customer.id, customer.id, data);
-            let since = customer.created_at;
+            let since = customer.created_at.min(tx.now());
             tx.subscribe_for_free(customer, since)
         })
     }

@@ -159,7 +159,8 @@ impl Tx<'_> {
 
     /// Gives a customer a tier in the handle's product: its running subscription changes to it, or,
     /// without one that is more than free, one is recorded that the org gives. Usage of the running
-    /// period stays. Giving the tier that it has changes nothing but the overrides.
+    /// period stays. Giving the tier that it has changes nothing but the overrides, and takes back a
+    /// downgrade that waits for the end of the period.
     ///
     /// # Errors
     ///
@@ -173,9 +174,10 @@ impl Tx<'_> {
         let change = self.view().preview_tier(customer, tier, overrides)?;
         let current = self.view().carrying(customer, self.product())?;
         let subscription = match current.filter(|it| it.kind != SubscriptionKind::Free) {
-            Some(current) if current.tier_code == change.to => {
-                self.change_tier(current, |it| it.overrides = overrides.to_vec())?
-            }
+            Some(current) if current.tier_code == change.to => self.change_tier(current, |it| {
+                it.overrides = overrides.to_vec();
+                it.next_tier_code = None;
+            })?,
             Some(current) => self.change_to(current, &change.to, overrides)?,
             None => {
                 let mut new = NewSubscription::to(tier);
@@ -547,7 +549,7 @@ impl Tx<'_> {
             updated_at: now,
             version: 1,
         };
-        if subscription.kind != SubscriptionKind::Free {
+        if subscription.kind != SubscriptionKind::Free && !subscription.status.is_over() {
             subscription.renewal_date = next_renewal(&subscription, now);
         }
         Ok(subscription)

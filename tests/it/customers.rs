@@ -348,6 +348,17 @@ fn a_display_name_changes_and_stays_reserved(world: &World) {
     );
 }
 
+fn of_ten_who_choose_one_name_at_once_one_has_it(world: &World) {
+    let ids: Vec<_> = (0..10).map(|n| world.customer(&format!("Customer {n}")).id).collect();
+    let chosen = race(10, |n| world.tried(|tx| tx.set_display_name(ids[n], "BoldLynx7")).is_ok());
+    assert_eq!(chosen.iter().filter(|it| **it).count(), 1);
+    let named = race(10, |n| {
+        let draft = CustomerDraft::default().name("The one");
+        world.tried(|tx| tx.update_customer(ids[n], draft.clone())).is_ok()
+    });
+    assert_eq!(named.iter().filter(|it| **it).count(), 1);
+}
+
 fn a_flair_is_earned_once(world: &World) {
     let id = world.customer("Acme").id;
     let flair = |flair_id: &str, category: &str, name: &str| NewFlair {
@@ -415,6 +426,11 @@ fn history_can_be_written_down_after_the_fact(world: &World) {
     assert_eq!((acme.created_at, acme.first_purchase_at), (joined, Some(bought)));
     let free = world.seen(|view| view.subscriptions(acme.id));
     assert_eq!(free[0].start_date, joined);
+    let later = BEGINNING + Duration::days(400);
+    let draft = CustomerDraft::named("Later").created_at(later);
+    let expected = world.done(|tx| tx.create_customer(draft.clone())).id;
+    let free = world.seen(|view| view.subscriptions(expected));
+    assert_eq!(free[0].start_date, BEGINNING, "a subscription that runs has begun");
     let earlier = datetime!(2018-05-01 0:00 UTC);
     let draft = CustomerDraft::default().created_at(earlier);
     assert_eq!(world.done(|tx| tx.update_customer(acme.id, draft.clone())).created_at, earlier);
@@ -473,6 +489,7 @@ stories! {
     ten_sign_ins_at_once_make_one_account,
     a_customers_own_address_comes_before_its_peoples,
     a_display_name_changes_and_stays_reserved,
+    of_ten_who_choose_one_name_at_once_one_has_it,
     a_flair_is_earned_once,
     a_deleted_customer_is_hidden_and_comes_back_as_it_was,
     history_can_be_written_down_after_the_fact,

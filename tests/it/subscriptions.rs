@@ -187,6 +187,19 @@ fn a_trial_lasts_as_long_as_its_tier_says(world: &World) {
     assert_eq!(world.now(id).tier.as_str(), "free");
 }
 
+fn one_that_ended_long_ago_is_history_and_nothing_more(world: &World) {
+    world.catalogue();
+    let id = world.customer("Acme").id;
+    let mut past = NewSubscription::to("pro").started(BEGINNING - Duration::days(100));
+    past.end_date = Some(BEGINNING - Duration::days(50));
+    past.status = SubscriptionStatus::Expired;
+    let before = world.now(id);
+    let past = world.done(|tx| tx.add_subscription(id, &past));
+    assert_eq!((past.renewal_date, world.now(id)), (None, before));
+    world.done(|tx| tx.add_subscription(id, &NewSubscription::to("starter")));
+    assert_eq!(all(world, id).len(), 3);
+}
+
 fn every_fault_of_a_subscription_is_told_at_once(world: &World) {
     world.catalogue();
     let id = world.customer("Acme").id;
@@ -214,5 +227,6 @@ stories! {
     a_missing_payment_keeps_the_rights_and_what_is_over_stays_over,
     renewals_fall_on_the_last_day_of_shorter_months_and_return,
     a_trial_lasts_as_long_as_its_tier_says,
+    one_that_ended_long_ago_is_history_and_nothing_more,
     every_fault_of_a_subscription_is_told_at_once,
 }

@@ -202,6 +202,12 @@ fn a_downgrade_at_period_end_is_made_by_the_tick(world: &World) {
     let given = world.customer("Globex").id;
     let free = world.refused(|tx| tx.downgrade(given, "starter", When::PeriodEnd));
     assert_eq!(free.code(), ErrorCode::Unprocessable);
+    let paid = world.done(|tx| tx.add_subscription(given, &NewSubscription::to("pro")));
+    world.done(|tx| tx.downgrade(given, "starter", When::PeriodEnd));
+    world.done(|tx| tx.apply_tier(given, "pro", &[]));
+    world.clock.set(paid.renewal_date.unwrap());
+    world.tenure.tick().unwrap();
+    assert_eq!(world.now(given).tier.as_str(), "pro", "it was taken back");
 }
 
 stories! {
