@@ -120,8 +120,11 @@ impl Tx<'_> {
         Ok(found)
     }
 
-    /// Brings the index of smart linking in line with a customer.
+    /// Brings the index of smart linking in line with a customer; a deleted one is not in it.
     pub(crate) fn index_customer(&mut self, customer: &Customer) -> Result<()> {
+        if customer.deleted_at.is_some() {
+            return self.unindex_customer(customer.id);
+        }
         let wanted = keys_of(&self.view().known(customer)?);
         let held = self.view().all::<LinkKey>(Query::all().eq(CUSTOMER, &customer.id))?;
         for key in &held {

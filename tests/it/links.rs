@@ -213,6 +213,16 @@ fn what_is_found_keeps_in_step_with_the_customers(world: &World) {
     assert!(finds(&Hints::new().email("x@initech.com")), "the billing address is a clue too");
 }
 
+fn a_deleted_customer_is_not_found_whatever_happens_to_its_people(world: &World) {
+    let request =
+        Onboard::org("org_1").company("Acme").domain("acme.com").contact("a@acme.com", "A");
+    let id = world.tenure.onboard(&request).unwrap().customer_id;
+    world.done(|tx| tx.delete_customer(id));
+    world.done(|tx| tx.reset_links(true, true));
+    let found = world.seen(|view| view.find_match(&Hints::new().domain("acme.com"), 0.6));
+    assert_eq!(found, SmartLink::NoMatch);
+}
+
 fn a_link_of_nobody_is_refused(world: &World) {
     let error = world.refused(|tx| tx.link(uuid::Uuid::from_u128(7).into(), &NewLink::to("org_1")));
     assert!(matches!(error, Error::NotFound { .. }));
@@ -237,5 +247,6 @@ stories! {
     without_a_match_nothing_is_written,
     how_sure_it_must_be_is_the_callers_to_say,
     what_is_found_keeps_in_step_with_the_customers,
+    a_deleted_customer_is_not_found_whatever_happens_to_its_people,
     a_link_of_nobody_is_refused,
 }
