@@ -383,6 +383,10 @@ impl CustomerDraft {
         let mut first_purchase = to.first_purchase_at.map(Moment);
         replace(&self.first_purchase_at, &mut first_purchase);
         to.first_purchase_at = first_purchase.map(|Moment(at)| super::instant::utc(at));
+        super::instant::check_year("createdAt", to.created_at, faults);
+        if let Some(at) = to.first_purchase_at {
+            super::instant::check_year("firstPurchaseAt", at, faults);
+        }
         for (field, money) in
             [("lifetimeValue", to.lifetime_value), ("monthlySpend", to.monthly_spend)]
         {

@@ -300,6 +300,11 @@ impl Entitlement {
                 faults.add(field, &quantity.to_string(), "must not be negative");
             }
         }
+        for (field, at) in [("validFrom", self.valid_from), ("validUntil", self.valid_until)] {
+            if let Some(at) = at {
+                super::instant::check_year(field, at, faults);
+            }
+        }
         if let (Some(from), Some(until)) = (self.valid_from, self.valid_until)
             && from >= until
         {

@@ -1,5 +1,7 @@
 //! Instants: UTC, to the microsecond.
 
+use super::zone::in_range;
+use crate::error::Faults;
 use time::{OffsetDateTime, UtcOffset};
 
 /// `at` in UTC, rounded down to the microsecond: what a store keeps and gives back.
@@ -8,6 +10,13 @@ pub fn utc(at: OffsetDateTime) -> OffsetDateTime {
     let at = at.checked_to_offset(UtcOffset::UTC).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let micros = at.nanosecond().div_euclid(1_000);
     at.replace_nanosecond(micros.saturating_mul(1_000)).unwrap_or(at)
+}
+
+/// Notes a fault of `field` if `at` lies outside the years that are computed with, 1 to 9999.
+pub(crate) fn check_year(field: &str, at: OffsetDateTime, faults: &mut Faults) {
+    if !in_range(utc(at).year()) {
+        faults.add(field, &at.to_string(), "must lie in the years 1 to 9999");
+    }
 }
 
 #[cfg(test)]

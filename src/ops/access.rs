@@ -68,7 +68,15 @@ impl View<'_> {
             return Ok(Access::unknown(feature, reason));
         };
         match self.current_meter(id, &known.code)? {
-            Some(meter) => Ok(meter.access(&known, quantity)),
+            Some(meter) => {
+                let mut access = meter.access(&known, quantity);
+                if access.reason == Some(DenialReason::NotYetValid) {
+                    // The meter knows when to look again, which may be sooner than it helps.
+                    let begins = allowance(None, &self.grants(id, &known.code)?, self.now()).begins;
+                    access.remedy = DenialReason::NotYetValid.remedy(begins);
+                }
+                Ok(access)
+            }
             None => self.unmetered(id, &known.code, known.name.as_str()),
         }
     }

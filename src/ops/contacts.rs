@@ -111,7 +111,7 @@ impl Tx<'_> {
     ) -> Result<ContactUpsert> {
         let customer = self.view().customer(customer)?;
         let mut faults = Faults::default();
-        self.blank_contact(&customer, draft, "", &mut faults);
+        self.blank_contact(customer.id, draft, "", &mut faults);
         faults.check()?;
         self.whole(|tx| tx.upsert_checked(&customer, draft))
     }
@@ -135,7 +135,7 @@ impl Tx<'_> {
         }
         let mut faults = Faults::default();
         for (place, draft) in drafts.iter().enumerate() {
-            self.blank_contact(&customer, draft, &format!("contacts[{place}]."), &mut faults);
+            self.blank_contact(customer.id, draft, &format!("contacts[{place}]."), &mut faults);
         }
         faults.check()?;
         self.whole(|tx| {
@@ -225,7 +225,7 @@ impl Tx<'_> {
             let contact = self.keep_contact(customer, before, contact, draft.wants_primary())?;
             return Ok(ContactUpsert { contact, is_new: false });
         }
-        let mut contact = self.blank_contact(customer, draft, "", &mut faults);
+        let mut contact = self.blank_contact(customer.id, draft, "", &mut faults);
         faults.check()?;
         contact.short_id = self.free_short_id(&contact.full_name(), |view, id| {
             view.first::<Contact>(Query::all().eq(SHORT_ID, &id)).map(|holder| holder.is_some())
@@ -292,9 +292,9 @@ impl Tx<'_> {
     }
 
     /// A new contact as the draft wants it, its faults noted; not yet a main one.
-    fn blank_contact(
+    pub(crate) fn blank_contact(
         &self,
-        customer: &Customer,
+        customer_id: CustomerId,
         draft: &ContactDraft,
         path: &str,
         faults: &mut Faults,
@@ -302,7 +302,7 @@ impl Tx<'_> {
         let now = self.now();
         let mut contact = Contact {
             id: self.fresh(),
-            customer_id: customer.id,
+            customer_id,
             short_id: String::new(),
             first_name: None,
             last_name: None,

@@ -130,6 +130,9 @@ impl Tx<'_> {
         let mut status = default_status;
         faults.required("status", &draft.status, &mut status, str::parse);
         let mut customer = self.blank(status)?;
+        if status == CustomerStatus::Churned {
+            customer.stage = Stage::Churned;
+        }
         draft.apply(&mut customer, &mut faults);
         self.check_assignment(draft, &mut faults)?;
         faults.check()?;
@@ -144,7 +147,8 @@ impl Tx<'_> {
             tx.index_customer(&customer)?;
             let data = json!({ "name": customer.name, "status": customer.status });
             tx.announce("customer.created", customer.id, customer.id, data);
-            tx.subscribe_for_free(customer)
+            let since = customer.created_at.min(tx.now());
+            tx.subscribe_for_free(customer, since)
         })
     }
 
@@ -177,11 +181,14 @@ impl Tx<'_> {
         }
         self.whole(|tx| {
             tx.keep_customer(&mut customer)?;
-            let known = |it: &Customer| {
+            let clues = |it: &Customer| {
                 (it.name.clone(), it.domain.clone(), it.email.clone(), it.billing_email.clone())
             };
-            if known(&before) != known(&customer) {
+            if clues(&before) != clues(&customer) {
                 tx.index_customer(&customer)?;
+            }
+            if before.timezone != customer.timezone {
+                tx.move_zone(&customer)?;
             }
             if before.kind != customer.kind {
                 tx.ensure_primary_contact(&customer)?;

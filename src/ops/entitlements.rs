@@ -91,7 +91,6 @@ impl Tx<'_> {
         let feature = self.known_feature(feature)?;
         let id = EntitlementId::base(customer.id, &feature.code);
         let known = self.get::<Entitlement>(id)?;
-        let is_new = known.is_none();
         let blank = || self.blank_grant(&customer, &feature, id);
         let mut entitlement = known.clone().unwrap_or_else(blank);
         if !matches!(entitlement.status, EntitlementStatus::Suspended) {
@@ -106,7 +105,7 @@ impl Tx<'_> {
             return self.view().check(customer.id, feature.code.as_str());
         }
         self.whole(|tx| {
-            let event = if is_new { "entitlement.granted" } else { "entitlement.updated" };
+            let event = if known.is_none() { "entitlement.granted" } else { "entitlement.updated" };
             tx.keep_entitlement(entitlement, event)?;
             tx.refresh_meter(&customer, &feature.code)?;
             tx.view().check(customer.id, feature.code.as_str())
@@ -264,6 +263,19 @@ impl Tx<'_> {
             let event = if known.is_some() { "entitlement.updated" } else { "entitlement.granted" };
             self.keep_entitlement(entitlement, event)?;
             self.refresh_meter(customer, &code)?;
+        }
+        Ok(())
+    }
+
+    /// Moves the resets of a customer's entitlements to where the customer is now.
+    pub(crate) fn move_zone(&mut self, customer: &Customer) -> Result<()> {
+        let zone = customer.timezone.clone().unwrap_or(TimeZone::UTC);
+        for mut held in self.view().all::<Entitlement>(Query::all().eq(CUSTOMER, &customer.id))? {
+            if held.time_zone != zone {
+                held.time_zone = zone.clone();
+                let held = self.keep_entitlement(held, "entitlement.updated")?;
+                self.refresh_meter(customer, &held.feature_code)?;
+            }
         }
         Ok(())
     }
@@ -429,7 +441,8 @@ fn take(
         SubscriptionKind::Paid => EntitlementSource::Subscription,
         SubscriptionKind::Free | SubscriptionKind::Manual => EntitlementSource::Plan,
     };
-    if entitlement.status != EntitlementStatus::Suspended {
+    // What somebody stopped or took away is not given back by a renewal.
+    if entitlement.status == EntitlementStatus::Expired {
         entitlement.status = EntitlementStatus::Active;
     }
 }

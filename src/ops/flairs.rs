@@ -9,6 +9,7 @@ use crate::store::schema::Col;
 use crate::tables::Stored;
 use crate::tx::{Tx, View};
 use serde_json::json;
+use time::OffsetDateTime;
 
 const CUSTOMER: Col = <Flair as Stored>::TABLE.col("customer_id");
 const EARNED_AT: Col = <Flair as Stored>::TABLE.col("earned_at");
@@ -27,6 +28,8 @@ pub struct NewFlair {
     pub description: Option<String>,
     /// Which group it belongs to: a code.
     pub category: Option<String>,
+    /// When it was earned; now unless told otherwise.
+    pub earned_at: Option<OffsetDateTime>,
 }
 
 impl View<'_> {
@@ -65,7 +68,7 @@ impl Tx<'_> {
             return Err(Error::Invalid(faults));
         };
         let id = FlairId::of(customer, &flair_id);
-        let earned_at = self.now();
+        let earned_at = flair.earned_at.map_or(self.now(), crate::domain::instant::utc);
         let customer_id = customer;
         let flair =
             Flair { id, customer_id, flair_id, name, icon, description, category, earned_at };
@@ -78,7 +81,12 @@ impl Tx<'_> {
     }
 
     /// Takes a flair back. Returns whether the customer had it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when there is no such customer.
     pub fn remove_flair(&mut self, customer: CustomerId, flair_id: &str) -> Result<bool> {
+        self.view().customer(customer)?;
         let Ok(code) = Code::parse(flair_id) else { return Ok(false) };
         let id = FlairId::of(customer, &code);
         let had = self.delete::<Flair>(id)?;

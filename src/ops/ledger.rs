@@ -39,7 +39,8 @@ impl View<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]; [`Error::Invalid`] when `limit` is not 1–1,000.
+    /// [`Error::NotFound`]; [`Error::Invalid`] when `limit` is not 1–1,000 or the filter ends before
+    /// it begins.
     pub fn usage_history(
         &self,
         customer: impl Into<CustomerRef>,
@@ -49,6 +50,11 @@ impl View<'_> {
         cursor: Option<&Cursor>,
     ) -> Result<Page<UsageEvent>> {
         let meter = self.meter_id(&customer.into(), feature)?;
+        if let (Some(from), Some(to)) = (filter.from, filter.to)
+            && to < from
+        {
+            return Err(Error::invalid("to", &to.to_string(), "must not be before from"));
+        }
         let mut query = Query::all().eq(METER, &meter).newest_by(EVENT_TIME);
         if let Some(event_type) = filter.event_type {
             query = query.eq(EVENT_TYPE, &event_type);

@@ -199,8 +199,11 @@ impl Tx<'_> {
                 if reset_mrr {
                     let query = Query::all().eq(SUBSCRIBER, &customer).eq(SUBSCRIBED, &product);
                     for subscription in tx.view().all::<Subscription>(query)? {
-                        let ended = tx.end_revenue(subscription)?;
-                        reset.mrr_reset = reset.mrr_reset.saturating_add(usize::from(ended));
+                        if tx.end_revenue(subscription)? {
+                            reset.mrr_reset = reset.mrr_reset.saturating_add(1);
+                            let customer = tx.require::<Customer>(customer)?;
+                            tx.follow_subscriptions(customer)?;
+                        }
                     }
                 }
             }

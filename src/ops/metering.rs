@@ -220,6 +220,9 @@ impl Tx<'_> {
             closed = view.settle(&mut meter, barred, now)?;
             rolled = true;
         }
+        if meter.denial == Some(DenialReason::UnknownCustomer) {
+            return Err(Error::not_found("customer", customer));
+        }
         let other = match asked.event_time {
             Some(at) => self.other_window(&meter, closed.as_ref(), at)?,
             None => None,
@@ -412,10 +415,12 @@ fn room(
         let remedy = meter.remedy(reason, quantity);
         return Err(denied(meter.customer_id, &feature.code, reason, remedy));
     }
-    let after = before.checked_add(quantity).ok_or(Error::Overflow("usage"))?;
-    let Some(limit) = meter.limit else { return Ok(quantity) };
-    let Some(ceiling) = feature.overage.ceiling(limit) else { return Ok(quantity) };
-    if after <= ceiling {
+    let after = before.checked_add(quantity);
+    let ceiling = |limit| feature.overage.ceiling(limit).map(|ceiling| (limit, ceiling));
+    let Some((limit, ceiling)) = meter.limit.and_then(ceiling) else {
+        return after.map(|_| quantity).ok_or(Error::Overflow("usage"));
+    };
+    if after.is_some_and(|after| after <= ceiling) {
         return Ok(quantity);
     }
     let fits = ceiling.beyond(before);

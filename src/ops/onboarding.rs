@@ -105,6 +105,13 @@ impl Tx<'_> {
         ] {
             id.as_deref().and_then(|it| faults.note(field, ExternalId::parse(it)));
         }
+        if let Some(at) = request.created_at {
+            crate::domain::instant::check_year("createdAt", at, &mut faults);
+        }
+        for (place, draft) in request.contacts.iter().enumerate() {
+            // Nobody's contact: only its faults are of interest.
+            self.blank_contact(self.fresh(), draft, &format!("contacts[{place}]."), &mut faults);
+        }
         faults.check()?;
         match &request.tier_code {
             Some(code) => self.view().tier(code).map(drop),
@@ -122,10 +129,11 @@ impl Tx<'_> {
         let is_new = link_status != LinkStatus::AlreadyLinked;
         self.keep_contacts(&customer, request)?;
         let mut billing_status = BillingOutcome::default();
-        // A repeated call does not give a tier again: the customer may have moved on since.
-        if let Some(code) = request.tier_code.as_deref().filter(|_| is_new)
-            && request.stripe_subscription_id.is_none()
-        {
+        // A repeated call does not give a tier again: the customer may have moved on since. One that
+        // is paid for comes with the payment, and not before.
+        let pays =
+            request.checkout_session_id.is_some() || request.stripe_subscription_id.is_some();
+        if let Some(code) = request.tier_code.as_deref().filter(|_| is_new && !pays) {
             let applied = self.apply_tier(customer.id, code, &[])?;
             billing_status.tier_applied = Some(applied.change.to);
         }

@@ -12,6 +12,7 @@ use crate::domain::match_keys::{
 use crate::domain::name_likeness::usual_weight;
 use crate::domain::onboarding::{SmartLink, Suggestion};
 use crate::domain::smart_link::{Decision, Judgement, decide, judge};
+use crate::domain::text::ExternalId;
 use crate::error::{Error, Result};
 use crate::ops::links::NewLink;
 use crate::store::query::Query;
@@ -111,6 +112,8 @@ impl Tx<'_> {
         hints: &Hints,
         min_confidence: Option<f64>,
     ) -> Result<SmartLink> {
+        ExternalId::parse(external_org_id)
+            .map_err(|it| Error::invalid("externalOrgId", &it.value, it.rule))?;
         if let Some(customer) = self.view().customer_by_link(external_org_id)? {
             let (customer_id, customer_name) = (customer.id, customer.name);
             return Ok(SmartLink::AlreadyLinked { customer_id, customer_name });

@@ -26,6 +26,8 @@ use time::{Duration, OffsetDateTime};
 const CUSTOMER: Col = <Subscription as Stored>::TABLE.col("customer_id");
 const CREATED_AT: Col = <Subscription as Stored>::TABLE.col("created_at");
 
+const FREE_STAYS: &str = "the free subscription ends when a paid one is added";
+
 /// A tier that was given to a customer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -108,6 +110,12 @@ impl View<'_> {
         Ok(running.iter().find(real).or_else(free).cloned())
     }
 
+    /// Whether there is or was a paid subscription, from which it follows what the customer spends.
+    fn has_paid(&self, customer: CustomerId) -> Result<bool> {
+        let all = self.all::<Subscription>(Query::all().eq(CUSTOMER, &customer))?;
+        Ok(all.iter().any(|it| it.kind == SubscriptionKind::Paid))
+    }
+
     /// The subscriptions that give their tier now, the highest rank first.
     pub(crate) fn running(&self, customer: CustomerId) -> Result<Vec<Subscription>> {
         let all = self.all::<Subscription>(Query::all().eq(CUSTOMER, &customer))?;
@@ -156,7 +164,8 @@ impl Tx<'_> {
 
     /// Gives a customer a tier in the handle's product: its running subscription changes to it, or,
     /// without one that is more than free, one is recorded that the org gives. Usage of the running
-    /// period stays. Giving the tier that it has changes nothing but the overrides.
+    /// period stays. Giving the tier that it has changes nothing but the overrides, and takes back a
+    /// downgrade that waits for the end of the period.
     ///
     /// # Errors
     ///
@@ -170,9 +179,10 @@ impl Tx<'_> {
         let change = self.view().preview_tier(customer, tier, overrides)?;
         let current = self.view().carrying(customer, self.product())?;
         let subscription = match current.filter(|it| it.kind != SubscriptionKind::Free) {
-            Some(current) if current.tier_code == change.to => {
-                self.change_tier(current, |it| it.overrides = overrides.to_vec())?
-            }
+            Some(current) if current.tier_code == change.to => self.change_tier(current, |it| {
+                it.overrides = overrides.to_vec();
+                it.next_tier_code = None;
+            })?,
             Some(current) => self.change_to(current, &change.to, overrides)?,
             None => {
                 let mut new = NewSubscription::to(tier);
@@ -258,18 +268,21 @@ impl Tx<'_> {
     pub fn cancel_subscription(&mut self, id: SubscriptionId, when: When) -> Result<Subscription> {
         let mut subscription = self.view().subscription(id)?;
         if subscription.kind == SubscriptionKind::Free {
-            return Err(Error::rule("the free subscription ends when a paid one is added"));
+            return Err(Error::rule(FREE_STAYS));
         }
         if subscription.status.is_over() {
             return Ok(subscription);
         }
-        subscription.cancelled_at.get_or_insert(self.now());
         if when == When::Now {
             return self.move_kept(subscription, SubscriptionAction::Cancel);
         }
         let Some(end) = subscription.renewal_date else {
             return Err(Error::rule("there is no running period whose end could be waited for"));
         };
+        if subscription.cancel_at_period_end && subscription.end_date == Some(end) {
+            return Ok(subscription);
+        }
+        subscription.cancelled_at.get_or_insert(self.now());
         subscription.cancel_at_period_end = true;
         subscription.end_date = Some(end);
         self.whole(|tx| {
@@ -285,14 +298,17 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]; [`Error::InvalidTransition`]; [`Error::Taken`] when it would start
-    /// while a paid one of its product runs.
+    /// [`Error::NotFound`]; [`Error::InvalidTransition`]; [`Error::Rule`] when it is the free one;
+    /// [`Error::Taken`] when it is activated while a paid one of its product runs.
     pub fn move_subscription(
         &mut self,
         id: SubscriptionId,
         action: SubscriptionAction,
     ) -> Result<Subscription> {
         let subscription = self.view().subscription(id)?;
+        if subscription.kind == SubscriptionKind::Free && !subscription.status.is_over() {
+            return Err(Error::rule(FREE_STAYS));
+        }
         self.move_kept(subscription, action)
     }
 
@@ -303,6 +319,10 @@ impl Tx<'_> {
     ) -> Result<Subscription> {
         let from = subscription.status;
         let Some(to) = from.after(action)? else { return Ok(subscription) };
+        let starts = from == SubscriptionStatus::Pending && to.is_running();
+        if starts {
+            self.check_other_paid(&subscription)?;
+        }
         subscription.status = to;
         let now = self.now();
         match action {
@@ -321,12 +341,8 @@ impl Tx<'_> {
             SubscriptionAction::Activate | SubscriptionAction::MarkPastDue => {}
         }
         let customer = self.require::<Customer>(subscription.customer_id)?;
-        let begins = !from.is_running() && to.is_running();
-        if begins {
-            self.check_paid(&subscription)?;
-        }
         self.whole(|tx| {
-            if begins {
+            if starts {
                 tx.end_superseded(&subscription)?;
             }
             tx.keep_subscription(&mut subscription)?;
@@ -337,11 +353,15 @@ impl Tx<'_> {
         })
     }
 
-    /// Records the free subscription of a new customer, and what follows from it.
-    pub(crate) fn subscribe_for_free(&mut self, customer: Customer) -> Result<Customer> {
+    /// Records the free subscription of a customer without another, and what follows from it.
+    pub(crate) fn subscribe_for_free(
+        &mut self,
+        customer: Customer,
+        since: OffsetDateTime,
+    ) -> Result<Customer> {
         let mut free = NewSubscription::to("free");
         free.kind = SubscriptionKind::Free;
-        free.start_date = Some(customer.created_at);
+        free.start_date = Some(since);
         let mut subscription = self.draw_up(&customer, &free)?;
         if subscription.tier_version == 0 {
             subscription.plan_name = named("Free")?;
@@ -369,11 +389,14 @@ impl Tx<'_> {
     pub(crate) fn follow_subscriptions(&mut self, mut customer: Customer) -> Result<Customer> {
         let running = self.view().running(customer.id)?;
         let Some(leading) = running.first() else {
-            return self.subscribe_for_free(customer);
+            let now = self.now();
+            return self.subscribe_for_free(customer, now);
         };
         let before = (customer.tier.clone(), customer.monthly_spend, customer.stage);
         customer.tier = leading.tier_code.clone();
-        customer.monthly_spend = spend(&running, before.1);
+        if self.view().has_paid(customer.id)? {
+            customer.monthly_spend = spend(&running, before.1);
+        }
         let paid = running
             .iter()
             .any(|it| it.kind == SubscriptionKind::Paid && it.status == SubscriptionStatus::Active);
@@ -473,6 +496,7 @@ impl Tx<'_> {
         }
         let start_date = new.start_date.map_or(now, crate::domain::instant::utc);
         let end_date = new.end_date.map(crate::domain::instant::utc);
+        crate::domain::instant::check_year("startDate", start_date, &mut faults);
         if let Some(end) = end_date.filter(|end| *end <= start_date) {
             faults.add("endDate", &end.to_string(), "must be after the start");
         }
@@ -480,7 +504,7 @@ impl Tx<'_> {
         let fee = tier.as_ref().and_then(|tier| tier.base_fee.as_ref());
         let interval = fee.map_or(BillingCycle::Monthly, |fee| fee.interval);
         let trial = tier.as_ref().map_or(0, |tier| i64::from(tier.trial_days));
-        let trial_ends_at = new.trial_ends_at.or_else(|| {
+        let trial_ends_at = new.trial_ends_at.map(crate::domain::instant::utc).or_else(|| {
             (new.status == SubscriptionStatus::Trialing)
                 .then(|| start_date.saturating_add(Duration::days(trial)))
         });
@@ -530,7 +554,7 @@ impl Tx<'_> {
             updated_at: now,
             version: 1,
         };
-        if subscription.kind != SubscriptionKind::Free {
+        if subscription.kind != SubscriptionKind::Free && !subscription.status.is_over() {
             subscription.renewal_date = next_renewal(&subscription, now);
         }
         Ok(subscription)
@@ -553,11 +577,11 @@ impl Tx<'_> {
                 return Err(Error::taken("subscription", field, id.as_str(), holder.id));
             }
         }
-        self.check_paid(new)
+        self.check_other_paid(new)
     }
 
-    /// Refuses a second paid subscription of one product.
-    fn check_paid(&self, new: &Subscription) -> Result<()> {
+    /// Refuses a second paid subscription of one product at a time.
+    fn check_other_paid(&self, new: &Subscription) -> Result<()> {
         let paid = |it: &&Subscription| {
             it.kind == SubscriptionKind::Paid && it.product_id == new.product_id
         };

@@ -96,13 +96,12 @@ impl View<'_> {
         let mut due = Vec::new();
         for status in RUNNING {
             for col in [END_DATE, RENEWAL_DATE, TRIAL_ENDS_AT] {
-                // What a tick does: it ends any of them, renews what is active, ends trials.
-                let acts = match col {
-                    END_DATE => true,
+                let is_awaited = match col {
                     RENEWAL_DATE => status == SubscriptionStatus::Active,
-                    _ => status == SubscriptionStatus::Trialing,
+                    TRIAL_ENDS_AT => status == SubscriptionStatus::Trialing,
+                    _ => true,
                 };
-                if !acts {
+                if !is_awaited {
                     continue;
                 }
                 let set = Query::all().eq(STATUS, &status).oldest_by(col);

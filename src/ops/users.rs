@@ -43,11 +43,11 @@ impl Tx<'_> {
     /// [`Error::Invalid`] with every fault.
     pub fn register_user(&mut self, key: &str, draft: &UserDraft) -> Result<User> {
         let mut faults = Faults::default();
+        // Something sound stands in for what is malformed, so that every other fault is found too.
         let key = faults.note("key", ExternalId::parse(key));
-        let name = match &draft.name {
-            crate::domain::draft::Change::Set(name) => name.as_str(),
-            _ => key.as_ref().map_or("", ExternalId::as_str),
-        };
+        let key = key.or_else(|| ExternalId::parse("unknown").ok());
+        let name =
+            key.as_ref().filter(|_| draft.name.is_keep()).map_or("unnamed", |it| it.as_str());
         let name = faults.note("name", Name::parse(name));
         let role = faults.note("role", Code::parse("sales"));
         let (Some(key), Some(name), Some(role)) = (key, name, role) else {
@@ -55,7 +55,6 @@ impl Tx<'_> {
         };
         let (id, now) = (UserId::of(key.as_str()), self.now());
         let known = self.get::<User>(id)?;
-        let is_new = known.is_none();
         let mut user = known.clone().unwrap_or(User {
             id,
             key,
@@ -76,7 +75,7 @@ impl Tx<'_> {
         }
         user.updated_at = now;
         self.put(&user)?;
-        let event = if is_new { "user.registered" } else { "user.updated" };
+        let event = if known.is_none() { "user.registered" } else { "user.updated" };
         self.announce(event, id, None, json!({}));
         Ok(user)
     }

@@ -37,7 +37,7 @@ fn a_check_says_all_there_is_to_know(world: &World) {
     let patch = AccessPatch::new().included(40).valid_until(Some(until));
     world.allow(acme, CREDITS, &patch.config(document(json!({"model": "large"}))));
     world.track(&credits(acme, 30)).unwrap();
-    let access = world.check(acme);
+    let access = world.credits(acme);
     assert_eq!((&*access.feature_code, &*access.feature_name), (CREDITS, "AI credits"));
     assert!(access.is_enabled && access.can_use && access.has_quantity);
     assert_eq!((access.current_usage, access.quantity_limit), (q("30"), Some(q("100"))));
@@ -68,7 +68,7 @@ fn a_check_of_the_unknown_is_a_denial_and_no_error(world: &World) {
     for feature in ["nothing", "", "NOT A CODE", "ai_credits\0", &"x".repeat(100_000)] {
         assert_eq!(reason(acme, feature), (DenialReason::UnknownFeature, Remedy::DefineFeature));
     }
-    let globex = world.customer("Globex");
+    let globex = world.someone("Globex");
     assert_eq!(reason(globex, CREDITS), (DenialReason::NotEntitled, Remedy::Grant));
     for external in ["org_9", "", "\0", "' OR 1=1 --"] {
         let access = world.tenure.read(|view| view.check(external, CREDITS)).unwrap();
@@ -100,7 +100,7 @@ fn a_check_and_a_track_agree(world: &World) {
     for (place, overage) in overages.into_iter().enumerate() {
         let code = format!("f{place}");
         world.feature(&code, overage);
-        let customer = world.customer(&code);
+        let customer = world.someone(&code);
         let limit = AccessPatch::new().limit(Quantity::from(10));
         world.allow(customer, &code, &limit);
         for step in 0..30 {
@@ -141,16 +141,16 @@ fn a_check_knows_what_time_has_brought_about(world: &World) {
     world.track(&credits(acme, 10)).unwrap();
     let until = datetime!(2026-03-15 0:00 UTC);
     world.allow(acme, CREDITS, &AccessPatch::new().valid_until(Some(until)));
-    assert!(!world.check(acme).can_use);
+    assert!(!world.credits(acme).can_use);
     world.clock.set(datetime!(2026-02-28 12:00 UTC));
-    assert!(world.check(acme).can_use, "the next window has begun");
+    assert!(world.credits(acme).can_use, "the next window has begun");
     world.clock.set(until - Duration::microseconds(1));
-    assert!(world.check(acme).can_use);
+    assert!(world.credits(acme).can_use);
     world.clock.set(until);
-    assert_eq!(world.check(acme).reason, Some(DenialReason::Expired), "and the right has ended");
+    assert_eq!(world.credits(acme).reason, Some(DenialReason::Expired), "and the right has ended");
     assert!(world.track(&credits(acme, 1)).is_err());
     world.tenure.tick().unwrap();
-    assert_eq!(world.check(acme).reason, Some(DenialReason::Expired));
+    assert_eq!(world.credits(acme).reason, Some(DenialReason::Expired));
     assert_eq!(world.times_told("entitlement.expired"), 1);
 }
 
@@ -182,7 +182,7 @@ fn a_grant_counts_from_its_beginning_to_its_end(world: &World) {
     let grant = NewGrant::of(CREDITS, 5).valid_from(begins).valid_until(ends).key("spring");
     let first = world.tenure.write(|tx| tx.grant(acme, &grant)).unwrap();
     assert_eq!(world.tenure.write(|tx| tx.grant(acme, &grant)).unwrap().id, first.id);
-    let limit = || world.check(acme).quantity_limit.unwrap().to_string();
+    let limit = || world.credits(acme).quantity_limit.unwrap().to_string();
     for (at, expected) in [
         (begins - Duration::microseconds(1), "10"),
         (begins, "15"),
@@ -192,7 +192,7 @@ fn a_grant_counts_from_its_beginning_to_its_end(world: &World) {
         world.clock.set(at);
         assert_eq!(limit(), expected, "{at}");
     }
-    assert_eq!(world.check(acme).reset_at, Some(datetime!(2026-02-28 12:00 UTC)));
+    assert_eq!(world.credits(acme).reset_at, Some(datetime!(2026-02-28 12:00 UTC)));
 }
 
 fn many_checks_answer_in_the_order_of_the_question(world: &World) {
@@ -228,7 +228,7 @@ fn all_access_is_listed_by_code(world: &World) {
         ("zebra", Some(DenialReason::Disabled)),
     ];
     assert_eq!(listed, expected);
-    let globex = world.customer("Globex");
+    let globex = world.someone("Globex");
     assert!(world.tenure.read(|view| view.list_access(globex)).unwrap().is_empty());
     let nobody = CustomerId::from(uuid::Uuid::from_u128(7));
     assert!(world.tenure.read(|view| view.list_access(nobody)).unwrap_err().is_not_found());
@@ -247,7 +247,7 @@ fn an_organisation_checks_as_its_customer(world: &World) {
         ))
     };
     let (one, many, all, seven) = world.tenure.read(view).unwrap();
-    let expected = world.check(acme);
+    let expected = world.credits(acme);
     assert_eq!((&one, &many[..], &all[..]), (&expected, &[one.clone()][..], &[one.clone()][..]));
     assert!(!seven);
     assert!(world.tenure.read(|view| view.list_access("org_10")).unwrap_err().is_not_found());
@@ -260,10 +260,10 @@ fn a_customer_that_is_deleted_is_unknown_and_comes_back_as_it_was(world: &World)
     let acme = world.meter(10);
     world.track(&credits(acme, 4)).unwrap();
     world.tenure.write(|tx| tx.delete_customer(acme)).unwrap();
-    assert_eq!(world.check(acme).reason, Some(DenialReason::UnknownCustomer));
+    assert_eq!(world.credits(acme).reason, Some(DenialReason::UnknownCustomer));
     assert!(world.track(&credits(acme, 1)).is_err());
     world.tenure.write(|tx| tx.restore_customer(acme)).unwrap();
-    let access = world.check(acme);
+    let access = world.credits(acme);
     assert_eq!((access.can_use, access.current_usage), (true, q("4")));
     for (action, reason) in [
         (CustomerAction::Activate, None),
@@ -272,7 +272,7 @@ fn a_customer_that_is_deleted_is_unknown_and_comes_back_as_it_was(world: &World)
         (CustomerAction::Churn, Some(DenialReason::CustomerChurned)),
     ] {
         world.tenure.write(|tx| tx.move_customer(acme, action)).unwrap();
-        assert_eq!(world.check(acme).reason, reason, "{action}");
+        assert_eq!(world.credits(acme).reason, reason, "{action}");
     }
     world.assert_sound();
 }

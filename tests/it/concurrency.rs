@@ -113,7 +113,7 @@ fn usage_and_refunds_and_checks_at_once_keep_the_books_in_order(world: &World) {
                     Err(error) => assert!(error.is_limit_exceeded(), "{error}"),
                 },
                 2 => {
-                    let access = world.check(acme);
+                    let access = world.credits(acme);
                     assert!(access.current_usage <= q("50"), "{access:?}");
                     assert!(!access.current_usage.is_negative());
                     let left = access.remaining.unwrap();
@@ -189,7 +189,7 @@ fn meters_of_many_customers_do_not_disturb_each_other(world: &World) {
     world.feature(CREDITS, Overage::Reject);
     let customers: Vec<_> = (0..THREADS)
         .map(|thread| {
-            let customer = world.customer(&format!("Customer {thread}"));
+            let customer = world.someone(&format!("Customer {thread}"));
             let limit = AccessPatch::new().limit(Quantity::from(20));
             world.allow(customer, CREDITS, &limit);
             customer

@@ -93,7 +93,7 @@ fn a_set_value_may_exceed_the_limit_and_not_be_below_zero(world: &World) {
     let acme = world.meter(100);
     let result = set(world, acme, "100.5").unwrap();
     assert_eq!((result.remaining, result.is_at_limit), (Some(Quantity::ZERO), true));
-    assert!(!world.check(acme).can_use);
+    assert!(!world.credits(acme).can_use);
     let refused = set(world, acme, "-0.000001").unwrap_err();
     assert_eq!((refused.code(), &*refused.faults()[0].field), (ErrorCode::BadRequest, "quantity"));
     assert_eq!(set(world, acme, "0").unwrap().current_usage, Quantity::ZERO);
@@ -182,7 +182,7 @@ fn an_event_of_another_meter_cannot_be_adjusted(world: &World) {
     let acme = world.meter(100);
     world.feature("exports", Overage::Reject);
     world.allow(acme, "exports", &AccessPatch::new());
-    let globex = world.customer("Globex");
+    let globex = world.someone("Globex");
     world.allow(globex, CREDITS, &AccessPatch::new());
     world.track(&credits(acme, 50)).unwrap();
     let exports = world.track(&tenure::Track::new(acme, "exports").quantity(9)).unwrap().event_id;
@@ -266,7 +266,7 @@ fn corrections_need_no_right_now_but_one_ever(world: &World) {
     world.allow(acme, CREDITS, &AccessPatch::new().enabled(false));
     assert_eq!(adjust(world, acme, "-2").unwrap().current_usage, q("3"));
     assert_eq!(set(world, acme, "1").unwrap().current_usage, q("1"));
-    let globex = world.customer("Globex");
+    let globex = world.someone("Globex");
     assert_eq!(set(world, globex, "1").unwrap_err().code(), ErrorCode::Forbidden);
     assert_eq!(adjust(world, globex, "1").unwrap_err().code(), ErrorCode::Forbidden);
 }
@@ -294,7 +294,7 @@ fn who_corrected_is_known(world: &World) {
     support.write(|tx| tx.set_usage(&correction)).unwrap();
     assert_eq!(world.history(acme)[0].performed_by.as_deref(), Some("u_9"));
     assert_eq!(snapshots(world, acme)[0].created_by, "u_9");
-    let told = world.told();
+    let told = world.all_events();
     let set = told.iter().find(|event| event.name == "usage_event.set").unwrap();
     assert_eq!((set.performed_by.as_str(), set.customer_id), ("u_9", Some(acme)));
 }
@@ -304,7 +304,7 @@ fn a_correction_makes_room_again(world: &World) {
     world.track(&credits(acme, 10)).unwrap();
     assert!(world.track(&credits(acme, 1)).is_err());
     adjust(world, acme, "-1").unwrap();
-    assert!(world.check(acme).can_use);
+    assert!(world.credits(acme).can_use);
     assert!(world.track(&credits(acme, 1)).unwrap().is_at_limit);
     // And takes it.
     set(world, acme, "3").unwrap();

@@ -184,7 +184,7 @@ fn history_is_of_one_meter_alone(world: &World) {
     let acme = world.meter(10);
     world.feature("exports", Overage::Reject);
     world.allow(acme, "exports", &AccessPatch::new());
-    let globex = world.customer("Globex");
+    let globex = world.someone("Globex");
     world.allow(globex, CREDITS, &AccessPatch::new());
     world.link(acme, "org_9");
     world.track(&credits(acme, 1)).unwrap();
@@ -242,7 +242,7 @@ fn snapshots_are_newest_first(world: &World) {
 }
 
 fn history_of_what_is_unknown_is_an_error_and_of_no_meter_is_empty(world: &World) {
-    let acme = world.customer("Acme Inc.");
+    let acme = world.someone("Acme Inc.");
     let filter = HistoryFilter::default();
     let empty = world.tenure.read(|view| view.usage_history(acme, CREDITS, &filter, 9, None));
     assert!(empty.unwrap().items.is_empty());
@@ -261,7 +261,7 @@ fn domain_events_are_numbered_without_a_gap(world: &World) {
         drop(world.track(&credits(acme, 1).key(format!("k{}", n / 2))));
     }
     assert!(world.track(&credits(acme, 1)).is_err());
-    let told = world.told();
+    let told = world.all_events();
     let numbers: Vec<i64> = told.iter().map(|event| event.sequence).collect();
     assert_eq!(numbers, (1..=i64::try_from(told.len()).unwrap()).collect::<Vec<_>>());
     assert_eq!(world.times_told("entitlement.consumed"), 5);

@@ -124,7 +124,7 @@ impl Fact<'_> {
         let acme = world.meter(limit);
         let included = AccessPatch::new().included(self.quantity("/input/included"));
         world.allow(acme, CREDITS, &included);
-        let other = world.customer("Globex");
+        let other = world.someone("Globex");
         world.allow(other, CREDITS, &included.clone().limit(limit));
         let callers = usize::try_from(self.number("/input/concurrent")).unwrap();
         let track = credits(acme, self.quantity("/input/each"));
@@ -141,7 +141,7 @@ impl Fact<'_> {
         let usage = world.used(acme);
         let balance = included.included_quantity.unwrap().checked_sub(usage).unwrap();
         let left = |customer: CustomerId| {
-            let access = world.check(customer);
+            let access = world.credits(customer);
             access.included_quantity.checked_sub(access.current_usage).unwrap()
         };
         let whole = |quantity: Quantity| quantity.millionths() / 1_000_000;
@@ -160,13 +160,13 @@ impl Fact<'_> {
     /// A chain of rights to one feature, and what they amount to.
     fn merge(&self) -> bool {
         let world = &self.world;
-        let acme = world.customer("Acme Inc.");
+        let acme = world.someone("Acme Inc.");
         world.feature(CREDITS, Overage::Reject);
         let chain = self.at("/input/chain").as_array().unwrap();
         for link in chain.iter().map(|link| link.as_str().unwrap()) {
             self.apply(acme, link);
         }
-        let access = world.check(acme);
+        let access = world.credits(acme);
         let whole = |limit: Option<Quantity>| limit.map(|it| it.millionths() / 1_000_000);
         self.at("/expected").as_object().unwrap().iter().all(|(name, value)| {
             match name.as_str() {
@@ -249,7 +249,7 @@ impl Fact<'_> {
         let mut shown = Quantity::ZERO;
         for (place, row) in rows.iter().enumerate() {
             let quantity = |name: &str| Quantity::try_from(row[name].as_i64().unwrap()).unwrap();
-            let customer = world.customer(&format!("Customer {place}"));
+            let customer = world.someone(&format!("Customer {place}"));
             world.allow(customer, CREDITS, &AccessPatch::new().included(quantity("granted")));
             if quantity("usage").is_positive() {
                 let result = world.track(&credits(customer, quantity("usage"))).unwrap();

@@ -1,33 +1,59 @@
 //! The promises of the product, as stories over its public API, told on every backend.
 
 #![expect(unreachable_pub, reason = "the modules of a test binary are no API")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unreachable,
+    reason = "a test that goes wrong panics, which is its answer"
+)]
+#![allow(clippy::needless_pass_by_value, reason = "stories read better so")]
+#![allow(
+    clippy::redundant_closure_for_method_calls,
+    reason = "a method of a view is of one lifetime, a story's closure of every"
+)]
 
 #[macro_use]
 mod support;
 
+mod bad_input;
+mod billing;
 mod calendar_facts;
 mod checks;
+#[cfg(feature = "sqlite")]
+mod child;
 mod concurrency;
 mod conformance;
+mod contacts;
 mod corrections;
 mod custom_store;
+mod customers;
+mod entitlements;
+mod events;
 mod histories;
 mod history;
 mod idempotency_facts;
+#[cfg(feature = "sqlite")]
+mod kill;
+mod links;
 mod metered;
+mod nouns;
+mod onboarding;
+mod orgs;
 mod periods;
+#[cfg(feature = "sqlite")]
+mod processes;
 mod random;
 #[cfg(feature = "sqlite")]
 mod sqlite_store;
+mod subscriptions;
 mod tampered;
 mod thresholds;
-// On with the SQLite backend:
-// #[cfg(feature = "sqlite")]
-// mod child;
-// #[cfg(feature = "sqlite")]
-// mod kill;
-// #[cfg(feature = "sqlite")]
-// mod processes;
+mod tick;
 mod tidy;
+mod tiers;
 mod track;
+mod users;
 mod verify;

@@ -40,7 +40,7 @@ impl World {
         self.tenure.write(|tx| tx.define_feature(code, &draft)).unwrap();
     }
 
-    pub fn customer(&self, name: &str) -> CustomerId {
+    pub fn someone(&self, name: &str) -> CustomerId {
         self.tenure.write(|tx| tx.create_customer(&CustomerDraft::named(name))).unwrap().id
     }
 
@@ -52,7 +52,7 @@ impl World {
     /// with as `overage` says.
     pub fn meter_with(&self, limit: impl Into<Quantity>, overage: Overage) -> CustomerId {
         self.feature(CREDITS, overage);
-        let customer = self.customer("Acme Inc.");
+        let customer = self.someone("Acme Inc.");
         let patch = AccessPatch::new().limit(limit.into()).resets(ResetPeriod::Monthly);
         self.allow(customer, CREDITS, &patch);
         customer
@@ -75,12 +75,12 @@ impl World {
         self.tenure.write(|tx| tx.track(track))
     }
 
-    pub fn check(&self, customer: CustomerId) -> Access {
+    pub fn credits(&self, customer: CustomerId) -> Access {
         self.tenure.read(|view| view.check(customer, CREDITS)).unwrap()
     }
 
     pub fn used(&self, customer: CustomerId) -> Quantity {
-        self.check(customer).current_usage
+        self.credits(customer).current_usage
     }
 
     /// Every usage event of the customer's credits, newest first.
@@ -101,7 +101,7 @@ impl World {
     }
 
     /// Every domain event, oldest first.
-    pub fn told(&self) -> Vec<Event> {
+    pub fn all_events(&self) -> Vec<Event> {
         let mut all: Vec<Event> = Vec::new();
         loop {
             let after = all.last().map(|event| event.id);
@@ -115,7 +115,7 @@ impl World {
 
     /// How often a domain event was written.
     pub fn times_told(&self, name: &str) -> usize {
-        self.told().iter().filter(|event| event.name == name).count()
+        self.all_events().iter().filter(|event| event.name == name).count()
     }
 
     /// Everything that metering keeps of a customer's credits, to be compared.
@@ -124,7 +124,8 @@ impl World {
             view.usage_snapshots(customer, CREDITS, tenure::PAGE_MAX, None)
         };
         let snapshots = self.tenure.read(snapshots).unwrap().items;
-        let (check, history, told) = (self.check(customer), self.history(customer), self.told());
+        let (check, history, told) =
+            (self.credits(customer), self.history(customer), self.all_events());
         format!("{check:?}\n{history:?}\n{snapshots:?}\n{told:?}")
     }
 

@@ -22,7 +22,8 @@ stories![
 
 /// The percentages told of since the beginning, in order.
 fn percents(world: &World) -> Vec<i64> {
-    let told = world.told().into_iter().filter(|it| it.name == "entitlement.threshold_reached");
+    let told =
+        world.all_events().into_iter().filter(|it| it.name == "entitlement.threshold_reached");
     told.map(|event| event.data["percent"].as_i64().unwrap()).collect()
 }
 
@@ -37,7 +38,7 @@ fn a_threshold_is_reached_exactly_at_its_share(world: &World) {
     assert_eq!(percents(world), [0_i64; 0]);
     world.track(&credits(acme, q("0.000001"))).unwrap();
     assert_eq!(percents(world), [80]);
-    let told = world.told();
+    let told = world.all_events();
     let event = told.iter().find(|it| it.name == "entitlement.threshold_reached").unwrap();
     assert_eq!(event.customer_id, Some(acme));
     assert_eq!(event.data["feature"], CREDITS);

@@ -199,7 +199,7 @@ fn a_key_belongs_to_one_meter_of_one_org(world: &World) {
     let acme = world.meter(10);
     world.feature("exports", Overage::Reject);
     world.allow(acme, "exports", &AccessPatch::new());
-    let globex = world.customer("Globex");
+    let globex = world.someone("Globex");
     world.allow(globex, CREDITS, &AccessPatch::new());
     let tracks = [
         credits(acme, 1).key("k"),
@@ -272,7 +272,7 @@ fn a_refused_attempt_leaves_its_key_free(world: &World) {
 
 fn an_attempt_refused_for_want_of_a_right_leaves_its_key_free(world: &World) {
     world.feature(CREDITS, Overage::Reject);
-    let acme = world.customer("Acme Inc.");
+    let acme = world.someone("Acme Inc.");
     let track = credits(acme, 1).key("k");
     assert_eq!(world.track(&track).unwrap_err().code(), ErrorCode::Forbidden);
     world.allow(acme, CREDITS, &AccessPatch::new().enabled(false));
@@ -354,7 +354,7 @@ fn overage_that_is_allowed_is_counted_and_billable(world: &World) {
     assert_eq!(beyond.billable_quantity, q("19"));
     assert_eq!(beyond.remaining, Some(Quantity::ZERO));
     assert!(beyond.is_at_limit);
-    assert!(world.check(acme).can_use);
+    assert!(world.credits(acme).can_use);
 }
 
 fn grace_by_a_quantity_ends_where_it_says(world: &World) {
@@ -363,7 +363,7 @@ fn grace_by_a_quantity_ends_where_it_says(world: &World) {
     assert_eq!(beyond.remaining, Some(Quantity::ZERO));
     assert_eq!(world.track(&credits(acme, q("0.5"))).unwrap().current_usage, q("12.5"));
     assert!(world.track(&credits(acme, q("0.000001"))).unwrap_err().is_limit_exceeded());
-    assert!(!world.check(acme).can_use);
+    assert!(!world.credits(acme).can_use);
 }
 
 fn grace_by_a_percentage_is_of_the_limit(world: &World) {
@@ -414,7 +414,7 @@ fn a_limit_of_zero_lets_nothing_through(world: &World) {
     {
         let code = format!("zero_{through}_{}", matches!(overage, Overage::Clamp));
         world.feature(&code, overage);
-        let acme = world.customer(&code);
+        let acme = world.someone(&code);
         world.allow(acme, &code, &AccessPatch::new().limit(Quantity::ZERO));
         let access = world.tenure.read(|view| view.check(acme, &code)).unwrap();
         assert_eq!((access.can_use, access.has_quantity), (through, true));
@@ -428,7 +428,7 @@ fn a_limit_lowered_below_the_usage_takes_nothing_back(world: &World) {
     let acme = world.meter(10);
     world.track(&credits(acme, 8)).unwrap();
     world.limit(acme, 5);
-    let access = world.check(acme);
+    let access = world.credits(acme);
     assert_eq!((access.current_usage, access.quantity_limit), (q("8"), Some(q("5"))));
     assert_eq!((access.remaining, access.can_use), (Some(Quantity::ZERO), false));
     let Err(Error::LimitExceeded(exceeded)) = world.track(&credits(acme, 1)) else { panic!() };
@@ -442,7 +442,7 @@ fn without_a_limit_there_is_always_room(world: &World) {
     world.allow(acme, CREDITS, &AccessPatch::new().limit(None));
     let result = world.track(&credits(acme, q("9000000000000"))).unwrap();
     assert_eq!((result.quantity_limit, result.remaining, result.is_at_limit), (None, None, false));
-    let access = world.check(acme);
+    let access = world.credits(acme);
     assert_eq!((access.has_quantity, access.can_use, access.remaining), (false, true, None));
     assert_eq!(world.times_told("entitlement.threshold_reached"), 0);
 }
@@ -470,7 +470,7 @@ fn a_sum_beyond_the_range_changes_nothing(world: &World) {
 fn limits_that_add_up_beyond_the_range_are_the_greatest_quantity(world: &World) {
     let acme = world.meter(Quantity::MAX);
     world.tenure.write(|tx| tx.grant(acme, &NewGrant::of(CREDITS, Quantity::MAX))).unwrap();
-    assert_eq!(world.check(acme).quantity_limit, Some(Quantity::MAX));
+    assert_eq!(world.credits(acme).quantity_limit, Some(Quantity::MAX));
     let result = world.track(&credits(acme, Quantity::MAX)).unwrap();
     assert!(result.is_at_limit);
     world.assert_sound();
@@ -520,7 +520,7 @@ fn what_the_customer_has_no_right_to_is_forbidden(world: &World) {
         assert_eq!((refused.code(), refused.code().http_status()), (ErrorCode::Forbidden, 403));
         let Error::Denied(denial) = refused else { panic!("{refused}") };
         assert_eq!((denial.reason, denial.customer_id), (expected, acme));
-        let access = world.check(acme);
+        let access = world.credits(acme);
         assert_eq!((access.reason, access.can_use), (Some(expected), false));
         assert_eq!(access.remedy, denial.remedy);
     };
@@ -639,7 +639,7 @@ fn usage_before_the_entitlement_is_refused(world: &World) {
 
 fn usage_of_a_lifetime_counts_in_the_one_window_there_is(world: &World) {
     world.feature(CREDITS, Overage::Reject);
-    let acme = world.customer("Acme Inc.");
+    let acme = world.someone("Acme Inc.");
     let weeks_ago = BEGINNING - Duration::weeks(3);
     let patch = AccessPatch::new().limit(Quantity::from(10)).valid_from(Some(weeks_ago));
     world.allow(acme, CREDITS, &patch);
@@ -725,7 +725,7 @@ fn the_order_of_arrival_changes_no_total(world: &World) {
     let orders = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3, 1], [1, 3, 0, 2]];
     world.feature(CREDITS, Overage::Reject);
     let customers = orders.map(|order| {
-        let customer = world.customer(&format!("{order:?}"));
+        let customer = world.someone(&format!("{order:?}"));
         world.allow(customer, CREDITS, &AccessPatch::new().resets(ResetPeriod::Monthly));
         customer
     });
@@ -773,18 +773,18 @@ fn a_clock_set_back_over_a_reset_resets_nothing_again(world: &World) {
 
 fn a_decade_without_usage_costs_nothing(world: &World) {
     world.feature(CREDITS, Overage::Reject);
-    let acme = world.customer("Acme Inc.");
+    let acme = world.someone("Acme Inc.");
     let daily = AccessPatch::new().limit(Quantity::from(10)).resets(ResetPeriod::Daily);
     world.allow(acme, CREDITS, &daily);
     world.track(&credits(acme, 10)).unwrap();
-    let told = world.told().len();
+    let told = world.all_events().len();
     world.clock.set(datetime!(2036-07-14 18:30 UTC));
-    let access = world.check(acme);
+    let access = world.credits(acme);
     assert_eq!((access.current_usage, access.can_use), (Quantity::ZERO, true));
     assert_eq!(access.reset_at, Some(datetime!(2036-07-15 12:00 UTC)));
     world.track(&credits(acme, 3)).unwrap();
     assert_eq!(world.times_told("entitlement.reset"), 1, "one window was used, one ended");
-    assert_eq!(world.told().len(), told + 2);
+    assert_eq!(world.all_events().len(), told + 2);
     world.assert_sound();
 }
 
@@ -799,7 +799,7 @@ fn windows_from_the_last_of_january_end_with_their_months(world: &World) {
     for reset in resets {
         world.clock.set(reset - Duration::microseconds(1));
         world.track(&credits(acme, 10)).unwrap();
-        assert_eq!(world.check(acme).reset_at, Some(reset));
+        assert_eq!(world.credits(acme).reset_at, Some(reset));
         assert!(world.track(&credits(acme, 1)).unwrap_err().is_limit_exceeded());
         world.clock.set(reset);
         assert_eq!(world.used(acme), Quantity::ZERO);

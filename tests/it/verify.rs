@@ -43,7 +43,7 @@ fn busy(world: &World) -> CustomerId {
 
 fn sound_books_are_found_sound(world: &World) {
     busy(world);
-    let globex = world.customer("Globex");
+    let globex = world.someone("Globex");
     world.allow(globex, CREDITS, &AccessPatch::new());
     let verification = world.tenure.verify(|_| {}).unwrap();
     assert!(verification.is_sound(), "{verification:?}");
@@ -62,7 +62,7 @@ fn to_reconcile_sound_books_changes_nothing(world: &World) {
 fn to_verify_tells_how_far_it_is(world: &World) {
     world.feature(CREDITS, Overage::Reject);
     for n in 0..5 {
-        let customer = world.customer(&format!("Customer {n}"));
+        let customer = world.someone(&format!("Customer {n}"));
         world.allow(customer, CREDITS, &AccessPatch::new());
         world.track(&credits(customer, 1)).unwrap();
     }
@@ -73,7 +73,7 @@ fn to_verify_tells_how_far_it_is(world: &World) {
 }
 
 fn there_is_nothing_to_reconcile_without_a_meter(world: &World) {
-    let acme = world.customer("Acme Inc.");
+    let acme = world.someone("Acme Inc.");
     let missing = world.tenure.write(|tx| tx.reconcile(acme, CREDITS)).unwrap_err();
     assert!(missing.is_not_found());
     let nobody = world.tenure.write(|tx| tx.reconcile("org_9", CREDITS)).unwrap_err();
@@ -286,7 +286,7 @@ impl Run {
                 return self.clock().set(bounded.min(datetime!(9000-01-01 0:00 UTC)));
             }
             Step::Near { seconds } => {
-                if let Some(reset) = world.check(self.customer).reset_at {
+                if let Some(reset) = world.credits(self.customer).reset_at {
                     self.clock().set(reset + Duration::seconds(seconds));
                 }
                 return;
