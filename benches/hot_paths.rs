@@ -9,6 +9,12 @@
 //! and its switch, keeps the same content in its ledger and an outbox. Time is the thread's own CPU time where the system tells it (Linux), so
 //! that waiting for the disk does not blur what the code costs; elsewhere it is the wall's.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a benchmark that goes wrong panics"
+)]
+
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use std::time::Instant;

@@ -2,6 +2,12 @@
 //! and its tier, with progress and the outcome of every row; then once more, to see that nothing is
 //! made twice.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "the numbers of an example are small"
+)]
+
 use std::error::Error;
 use std::io::Write as _;
 use std::time::Instant;

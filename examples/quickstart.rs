@@ -8,8 +8,11 @@
 //! cargo run --example quickstart other.db   # another file
 //! ```
 
+#![expect(clippy::arithmetic_side_effects, reason = "the numbers of an example are small")]
+
 use std::collections::HashMap;
 use std::error::Error;
+use std::fmt::Write as _;
 use std::io::Write as _;
 use tenure::store::sqlite::SqliteStore;
 use tenure::{
@@ -143,7 +146,9 @@ fn onboard_sign_ups(
     }
     for (what, examples) in shown {
         println!("\n  {what}");
-        examples.iter().for_each(|example| println!("    {example}"));
+        for example in examples {
+            println!("    {example}");
+        }
     }
     Ok(onboarded)
 }
@@ -155,10 +160,10 @@ fn describe(sign_up: &SignUp, found: &Onboarded) -> String {
         given.into_iter().map(String::as_str).filter(|it| !it.is_empty()).collect();
     let mut line = format!("{:<52} → {}", given.join(" · "), found.customer_name);
     if let Some(confidence) = found.confidence {
-        line += &format!(" ({:.0} %)", confidence * 100.0);
+        let _ = write!(line, " ({:.0} %)", confidence * 100.0);
     }
     if let Some(best) = found.suggestions.first() {
-        line += &format!("; is it {}? {}", best.customer_name, best.reason);
+        let _ = write!(line, "; is it {}? {}", best.customer_name, best.reason);
     }
     line
 }

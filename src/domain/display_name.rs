@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn names_are_an_adjective_an_animal_and_a_number() {
-        assert_eq!(friendly(62 | 58 << 6 | 42 << 12, 0), "WildTiger42");
+        assert_eq!(friendly((42 * 64 + 58) * 64 + 62, 0), "WildTiger42");
         assert_eq!(friendly(0, 0), "AbleBadger0");
         assert!(chosen(&friendly(u128::MAX, u32::MAX)).is_ok());
     }

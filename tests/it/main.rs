@@ -9,6 +9,12 @@
     clippy::unreachable,
     reason = "a test that goes wrong panics, which is its answer"
 )]
+#![allow(
+    clippy::module_inception,
+    clippy::struct_field_names,
+    clippy::match_same_arms,
+    reason = "a table lists each row, an example keeps its name"
+)]
 #![allow(clippy::needless_pass_by_value, reason = "stories read better so")]
 #![allow(
     clippy::redundant_closure_for_method_calls,
