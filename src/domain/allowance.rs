@@ -44,6 +44,8 @@ pub fn burn_order(a: &Entitlement, b: &Entitlement) -> std::cmp::Ordering {
 /// the customer from using anything at all.
 ///
 /// The window is that of the base entitlement if it is usable, else of the first in burn order.
+/// When none is usable, the figures are those of the ones that were not taken away, so that a host
+/// can show what is switched off or over.
 /// A sum of limits beyond the range of a quantity is as good as the greatest quantity.
 #[must_use]
 pub fn allowance(
@@ -55,18 +57,23 @@ pub fn allowance(
     usable.sort_by(|a, b| burn_order(a, b));
     let leading = usable.iter().find(|it| !it.source.is_additional()).or(usable.first());
     let window = leading.and_then(|it| it.period(now));
+    let mut shown = usable.clone();
+    if shown.is_empty() {
+        shown.extend(grants.iter().filter(|it| it.status != EntitlementStatus::Revoked));
+        shown.sort_by(|a, b| burn_order(a, b));
+    }
     let changes = grants.iter().filter_map(|it| it.next_change(now));
     let fresh_until = changes.chain(window.and_then(|window| window.end)).min();
     // None if one of them has no end.
-    let ends: Option<Vec<OffsetDateTime>> = usable.iter().map(|it| it.valid_until).collect();
+    let ends: Option<Vec<OffsetDateTime>> = shown.iter().map(|it| it.valid_until).collect();
     let valid_until = ends.and_then(|ends| ends.into_iter().max());
     let sum = |of: &dyn Fn(&Entitlement) -> Option<Quantity>| {
-        usable.iter().try_fold(Quantity::ZERO, |sum, it| {
+        shown.iter().try_fold(Quantity::ZERO, |sum, it| {
             Some(sum.checked_add(of(it)?).unwrap_or(Quantity::MAX))
         })
     };
     let mut config = serde_json::Map::new();
-    for entitlement in usable.iter().rev() {
+    for entitlement in shown.iter().rev() {
         config.extend(entitlement.config.as_map().clone());
     }
     Allowance {

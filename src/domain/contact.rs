@@ -146,7 +146,8 @@ impl ContactDraft {
             to.is_active = active;
         }
         to.email_key = to.email.as_ref().map(Email::key);
-        if to.email.is_none() && to.first_name.is_none() && to.last_name.is_none() {
+        let nameless = to.first_name.is_none() && to.last_name.is_none();
+        if nameless && to.email.is_none() && !matches!(self.email, Change::Set(_)) {
             faults.add(at("email"), "", "or a name is required");
         }
     }

@@ -1,8 +1,9 @@
 //! The customer: who it is, how to reach it, where it stands.
 
+use super::contact::ContactDraft;
 use super::document::Document;
 use super::domain_name::DomainName;
-use super::draft::{draft, replace, replace_or_default};
+use super::draft::{Change, draft, replace, replace_or_default};
 use super::email::Email;
 use super::link::ProductId;
 use super::money::{Currency, Money};
@@ -302,6 +303,13 @@ draft! {
         features: Document,
         /// See [`Customer::metadata`]; replaces it whole.
         metadata: Document,
+        /// The product's own id for the customer's organisation; only when created: it is linked in
+        /// the same transaction.
+        external_org_id: String,
+        /// The address of the customer's first contact; only when created.
+        contact_email: String,
+        /// The name of the customer's first contact; only when created.
+        contact_name: String,
         /// The version that the record is expected to have; another is a conflict.
         if_version: i64,
     }
@@ -312,7 +320,7 @@ draft! {
 #[serde(transparent)]
 pub struct Moment(#[serde(with = "time::serde::rfc3339")] pub OffsetDateTime);
 
-impl From<OffsetDateTime> for super::draft::Change<Moment> {
+impl From<OffsetDateTime> for Change<Moment> {
     fn from(at: OffsetDateTime) -> Self {
         Self::Set(Moment(at))
     }
@@ -343,6 +351,18 @@ impl CustomerDraft {
                 Err(faults)
             }
         }
+    }
+
+    /// The first contact of a new customer, if the draft names one.
+    pub(crate) fn contact(&self) -> Option<ContactDraft> {
+        let mut contact = ContactDraft::default();
+        if let Change::Set(email) = &self.contact_email {
+            contact = contact.email(email.as_str());
+        }
+        if let Change::Set(name) = &self.contact_name {
+            contact = contact.name(name.as_str());
+        }
+        (contact != ContactDraft::default()).then_some(contact)
     }
 
     /// Applies the draft to a customer, noting every fault.
@@ -377,7 +397,7 @@ impl CustomerDraft {
         replace_or_default(&self.config, &mut to.config);
         replace_or_default(&self.features, &mut to.features);
         replace_or_default(&self.metadata, &mut to.metadata);
-        if let super::draft::Change::Set(Moment(at)) = self.created_at {
+        if let Change::Set(Moment(at)) = self.created_at {
             to.created_at = super::instant::utc(at);
         }
         let mut first_purchase = to.first_purchase_at.map(Moment);
@@ -402,9 +422,9 @@ impl CustomerDraft {
         const TAGS_MAX: usize = 100;
         let mut tags = Vec::new();
         let texts = match &self.tags {
-            super::draft::Change::Keep => return,
-            super::draft::Change::Clear => &[],
-            super::draft::Change::Set(texts) => texts.as_slice(),
+            Change::Keep => return,
+            Change::Clear => &[],
+            Change::Set(texts) => texts.as_slice(),
         };
         if texts.len() > TAGS_MAX {
             faults.add("tags", &texts.len().to_string(), "must be at most 100");

@@ -361,6 +361,27 @@ impl NewGrant {
         self
     }
 
+    /// Lifting the limit altogether.
+    #[must_use]
+    pub const fn unlimited(mut self) -> Self {
+        self.limit = None;
+        self
+    }
+
+    /// With so much on top of what is included.
+    #[must_use]
+    pub fn included(mut self, quantity: impl Into<Quantity>) -> Self {
+        self.included_quantity = quantity.into();
+        self
+    }
+
+    /// What is used first: the lower number.
+    #[must_use]
+    pub const fn priority(mut self, priority: i64) -> Self {
+        self.priority = priority;
+        self
+    }
+
     /// Until when it holds.
     #[must_use]
     pub const fn valid_until(mut self, at: OffsetDateTime) -> Self {

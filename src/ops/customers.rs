@@ -12,6 +12,7 @@ use crate::domain::slug::slug;
 use crate::domain::text::{Code, ExternalId, Name};
 use crate::domain::user::{User, UserId};
 use crate::error::{Error, Faults, Result};
+use crate::ops::links::NewLink;
 use crate::page::{Cursor, Page};
 use crate::store::query::Query;
 use crate::store::schema::Col;
@@ -134,6 +135,7 @@ impl Tx<'_> {
             customer.stage = Stage::Churned;
         }
         draft.apply(&mut customer, &mut faults);
+        self.check_company(&customer, draft, &mut faults)?;
         self.check_assignment(draft, &mut faults)?;
         faults.check()?;
         self.check_unique(&customer)?;
@@ -148,7 +150,14 @@ impl Tx<'_> {
             let data = json!({ "name": customer.name, "status": customer.status });
             tx.announce("customer.created", customer.id, customer.id, data);
             let since = customer.created_at.min(tx.now());
-            tx.subscribe_for_free(customer, since)
+            let customer = tx.subscribe_for_free(customer, since)?;
+            if let Change::Set(external) = &draft.external_org_id {
+                tx.link(customer.id, &NewLink::to(external.as_str()))?;
+            }
+            if let Some(contact) = draft.contact() {
+                tx.upsert_contact(customer.id, &contact)?;
+            }
+            Ok(customer)
         })
     }
 
@@ -172,6 +181,10 @@ impl Tx<'_> {
         draft.apply(&mut customer, &mut faults);
         if !draft.status.is_keep() {
             faults.add("status", "", "is changed by its actions, not by an update");
+        }
+        let (org, contact) = (&draft.external_org_id, draft.contact());
+        if !org.is_keep() || contact.is_some() {
+            faults.add("externalOrgId", "", "and the contact are given when a customer is created");
         }
         self.check_assignment(draft, &mut faults)?;
         faults.check()?;
@@ -357,6 +370,25 @@ impl Tx<'_> {
             version: 1,
             deleted_at: None,
         })
+    }
+
+    /// Notes faults of the organisation and the contact that a new customer comes with; a conflict
+    /// if the organisation is another's already.
+    fn check_company(
+        &self,
+        customer: &Customer,
+        draft: &CustomerDraft,
+        faults: &mut Faults,
+    ) -> Result<()> {
+        if let Some(contact) = draft.contact() {
+            self.blank_contact(customer.id, &contact, "contact.", faults);
+        }
+        let Change::Set(external) = &draft.external_org_id else { return Ok(()) };
+        faults.note("externalOrgId", ExternalId::parse(external));
+        match self.view().link(external)? {
+            Some(link) => Err(Error::taken("link", "external org id", external, link.customer_id)),
+            None => Ok(()),
+        }
     }
 
     /// Whether a customer, a deleted one included, has this name.

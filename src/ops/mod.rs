@@ -22,6 +22,7 @@ mod onboarding;
 mod smart_link;
 mod subscriptions;
 mod tick;
+mod tier_changes;
 mod tiers;
 mod users;
 
@@ -29,5 +30,5 @@ pub use backfill::BackfillReport;
 pub use contacts::{ContactUpsert, ContactsUpsert};
 pub use flairs::NewFlair;
 pub use links::NewLink;
-pub use subscriptions::TierApplied;
 pub use tick::Ticked;
+pub use tier_changes::TierApplied;

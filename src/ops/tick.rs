@@ -57,8 +57,9 @@ impl Ticked {
 
 impl Tenure {
     /// Does in the handle's org what is due by its clock: ends and renews subscriptions, expires
-    /// entitlements, starts new windows of meters. Nothing of it is needed for a check or a track
-    /// to be right; it makes durable what they compute, and writes the events. It works in small
+    /// entitlements, starts new windows of meters. Resets and expiries are computed by every check
+    /// and track as well, a tick only makes them durable and writes their events; a subscription
+    /// that is to end, and the rights that follow from it, end with the tick. It works in small
     /// transactions, so that several processes can tick at once.
     ///
     /// # Errors

@@ -474,6 +474,7 @@ fn lists_come_in_pages_newest_first_and_by_standing(world: &World) {
 }
 
 stories! {
+    a_customer_comes_with_its_organisation_and_contact_or_not_at_all,
     a_new_customer_has_a_free_subscription_and_names_of_its_own,
     a_name_is_taken_in_any_case_unicode_form_and_spacing,
     an_external_id_is_taken_once,
@@ -495,4 +496,26 @@ stories! {
     history_can_be_written_down_after_the_fact,
     what_a_customer_spends_is_kept_until_a_subscription_tells_better,
     lists_come_in_pages_newest_first_and_by_standing,
+}
+
+fn a_customer_comes_with_its_organisation_and_contact_or_not_at_all(world: &World) {
+    let draft = CustomerDraft::named("Acme")
+        .external_org_id("org_1")
+        .contact_email("ada@acme.com")
+        .contact_name("Ada King");
+    let acme = world.done(|tx| tx.create_customer(&draft));
+    assert_eq!(world.seen(|view| view.customer_by_link("org_1")).unwrap().id, acme.id);
+    let contact = world.seen(|view| view.primary_contact(acme.id)).unwrap();
+    assert_eq!(contact.full_name(), "Ada King");
+    let other = CustomerDraft::named("Globex").external_org_id("org_1");
+    let error = world.refused(|tx| tx.create_customer(&other));
+    assert_eq!(error.code(), ErrorCode::Conflict);
+    let bad = CustomerDraft::named("Globex").external_org_id(" ").contact_email("nobody");
+    let error = world.refused(|tx| tx.create_customer(&bad));
+    assert_eq!(fields(&error), ["contact.email", "externalOrgId"]);
+    let late = CustomerDraft::default().contact_email("b@acme.com");
+    assert_eq!(
+        world.refused(|tx| tx.update_customer(acme.id, &late)).code(),
+        ErrorCode::BadRequest
+    );
 }

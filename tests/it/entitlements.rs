@@ -327,6 +327,7 @@ fn usage_outlives_the_right_to_it(world: &World) {
 }
 
 stories! {
+    what_is_switched_off_still_shows_its_figures,
     what_a_patch_does_not_name_stays,
     access_is_set_by_external_org_as_well,
     a_limit_may_be_nothing_or_less_than_what_was_used,
@@ -341,4 +342,14 @@ stories! {
     a_customer_who_moves_takes_its_resets_along,
     a_year_from_29_february_ends_on_the_28th_but_in_leap_years,
     usage_outlives_the_right_to_it,
+}
+
+fn what_is_switched_off_still_shows_its_figures(world: &World) {
+    world.catalogue();
+    let acme = world.customer_on("starter", "Acme");
+    world.done(|tx| tx.set_access(acme, "ai_credits", &AccessPatch::new().enabled(false)));
+    let access = world.check(acme, "ai_credits");
+    assert!(!access.can_use && !access.is_enabled);
+    assert_eq!(access.quantity_limit, Some(100.into()));
+    assert_eq!(access.included_quantity, 50.into());
 }

@@ -217,6 +217,7 @@ fn every_fault_of_a_subscription_is_told_at_once(world: &World) {
 }
 
 stories! {
+    the_journey_ends_with_the_last_paid_one_and_begins_again_with_another,
     a_paid_subscription_ends_the_free_one_which_comes_back_when_it_is_over,
     the_tier_follows_the_highest_rank_of_all_products,
     two_paid_subscriptions_of_one_product_conflict,
@@ -229,4 +230,19 @@ stories! {
     a_trial_lasts_as_long_as_its_tier_says,
     one_that_ended_long_ago_is_history_and_nothing_more,
     every_fault_of_a_subscription_is_told_at_once,
+}
+
+fn the_journey_ends_with_the_last_paid_one_and_begins_again_with_another(world: &World) {
+    world.catalogue();
+    let acme = world.customer("Acme").id;
+    assert_eq!(world.now(acme).stage, Stage::Trial);
+    let given = world.done(|tx| tx.apply_tier(acme, "starter", &[])).subscription;
+    world.done(|tx| tx.cancel_subscription(given.id, When::Now));
+    assert_eq!(world.now(acme).stage, Stage::Trial, "nothing was paid");
+    let paid = world.done(|tx| tx.add_subscription(acme, &NewSubscription::to("pro")));
+    assert_eq!(world.now(acme).stage, Stage::Onboarding);
+    world.done(|tx| tx.cancel_subscription(paid.id, When::Now));
+    assert_eq!(world.now(acme).stage, Stage::Churned);
+    world.done(|tx| tx.add_subscription(acme, &NewSubscription::to("pro")));
+    assert_eq!(world.now(acme).stage, Stage::Onboarding);
 }

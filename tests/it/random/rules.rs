@@ -134,9 +134,12 @@ fn check_meters(rows: &Rows, now: OffsetDateTime) {
         if meter.number("fresh_until").is_some_and(|until| until <= now) || start > now {
             continue;
         }
-        let usable = of(rows, "entitlement", customer.id()).filter(|it| {
-            it.text("feature_code") == meter.text("feature_code")
-                && it.flag("is_enabled")
+        let grants = || {
+            let all = of(rows, "entitlement", customer.id());
+            all.filter(|it| it.text("feature_code") == meter.text("feature_code"))
+        };
+        let usable = grants().filter(|it| {
+            it.flag("is_enabled")
                 && it.text("status") == "active"
                 && it.number("valid_from").is_none_or(|from| from <= now)
                 && it.number("valid_until").is_none_or(|until| now < until)
@@ -148,7 +151,16 @@ fn check_meters(rows: &Rows, now: OffsetDateTime) {
             "a denial exactly where nothing is usable: `{}`",
             meter.text("denial")
         );
-        let limit = usable.iter().try_fold(0_i64, |sum, limit| Some(sum.saturating_add((*limit)?)));
+        // Where nothing is usable, the figures of what was not taken away are shown.
+        let shown = if usable.is_empty() {
+            grants()
+                .filter(|it| it.text("status") != "revoked")
+                .map(|it| it.number("limit"))
+                .collect()
+        } else {
+            usable
+        };
+        let limit = shown.iter().try_fold(0_i64, |sum, limit| Some(sum.saturating_add((*limit)?)));
         assert_eq!(meter.number("limit"), limit, "the limit of {}", meter.text("feature_code"));
     }
 }
