@@ -39,8 +39,7 @@ pub use domain::flair::{Flair, FlairId};
 pub use domain::link::{Link, LinkId, LinkKind, LinksReset, ProductId, SyncStatus};
 pub use domain::meter::{Meter, MeterId};
 pub use domain::metering::{
-    Correction, DeliveryStatus, Discrepancy, HistoryFilter, LimitExceeded, Reconciliation, Track,
-    UsageEvent, UsageEventId, UsageEventType, UsageResult, UsageSnapshot, UsageSource,
+    Correction, Discrepancy, HistoryFilter, LimitExceeded, Reconciliation, Track, UsageResult,
     Verification,
 };
 pub use domain::money::{Currency, Money};
@@ -58,6 +57,9 @@ pub use domain::text::{
 };
 pub use domain::tier::{Fee, Rollover, Tier, TierDraft, TierFeature, TierId, TierOverride};
 pub use domain::tier_change::{OverLimit, SuggestedAction, TierChange, When};
+pub use domain::usage::{
+    DeliveryStatus, UsageEvent, UsageEventId, UsageEventType, UsageSnapshot, UsageSource,
+};
 pub use domain::user::{User, UserDraft, UserId};
 pub use domain::zone::TimeZone;
 pub use error::{Error, ErrorCode, Fault, Faults, Result};

@@ -1,5 +1,6 @@
 //! The standing of an account: one table of what can follow what.
 
+use super::machine::after;
 use crate::error::Error;
 use crate::record::words;
 
@@ -94,19 +95,8 @@ impl CustomerStatus {
     /// # Ok::<_, tenure::Error>(())
     /// ```
     pub fn after(self, action: CustomerAction) -> Result<Option<Self>, Error> {
-        let allowed = || TRANSITIONS.iter().filter(move |(from, _, _)| *from == self);
-        if let Some((_, _, to)) = allowed().find(|(_, by, _)| *by == action) {
-            return Ok(Some(*to));
-        }
-        if TRANSITIONS.iter().any(|(_, by, to)| *by == action && *to == self) {
-            return Ok(None);
-        }
-        Err(Error::InvalidTransition {
-            noun: "customer",
-            from: self.as_str(),
-            action: action.as_str(),
-            allowed: allowed().map(|(_, by, _)| by.as_str()).collect(),
-        })
+        let (from, action_word) = (self.as_str(), action.as_str());
+        after("customer", TRANSITIONS, (self, from), (action, action_word), A::as_str)
     }
 
     /// Whether the account may be served: not suspended, inactive or churned.

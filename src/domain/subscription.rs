@@ -3,6 +3,7 @@
 use super::customer::CustomerId;
 use super::document::Document;
 use super::link::ProductId;
+use super::machine::after;
 use super::money::Money;
 use super::text::{Code, ExternalId, Name};
 use super::tier::{Fee, TierOverride};
@@ -103,19 +104,8 @@ impl SubscriptionStatus {
     ///
     /// [`Error::InvalidTransition`] when the action is not allowed here; it names what is.
     pub fn after(self, action: SubscriptionAction) -> Result<Option<Self>, Error> {
-        let allowed = || TRANSITIONS.iter().filter(move |(from, _, _)| *from == self);
-        if let Some((_, _, to)) = allowed().find(|(_, by, _)| *by == action) {
-            return Ok(Some(*to));
-        }
-        if TRANSITIONS.iter().any(|(_, by, to)| *by == action && *to == self) {
-            return Ok(None);
-        }
-        Err(Error::InvalidTransition {
-            noun: "subscription",
-            from: self.as_str(),
-            action: action.as_str(),
-            allowed: allowed().map(|(_, by, _)| by.as_str()).collect(),
-        })
+        let (from, action_word) = (self.as_str(), action.as_str());
+        after("subscription", TRANSITIONS, (self, from), (action, action_word), A::as_str)
     }
 
     /// Whether it gives its tier: trialing, active or past due.

@@ -4,8 +4,7 @@ use crate::domain::access::{Access, CustomerRef, DenialReason};
 use crate::domain::allowance::allowance;
 use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::link::{Link, LinkId};
-use crate::domain::meter::{Closed, Meter, MeterId};
-use crate::domain::metering::{UsageWindow, UsageWindowId};
+use crate::domain::meter::Meter;
 use crate::domain::quantity::Quantity;
 use crate::domain::text::{Code, ExternalId};
 use crate::error::{Error, Result};
@@ -15,7 +14,6 @@ use crate::store::schema::Col;
 use crate::tables::Stored;
 use crate::tenure::Tenure;
 use crate::tx::View;
-use time::OffsetDateTime;
 
 const CUSTOMER: Col = <Meter as Stored>::TABLE.col("customer_id");
 
@@ -132,40 +130,6 @@ impl View<'_> {
         let Ok(external) = external else { return Ok(None) };
         let link = self.get::<Link>(LinkId::of(self.product(), &external))?;
         Ok(link.map(|link| link.customer_id))
-    }
-
-    /// The meter of a feature as it is now: if its window ended, as the next write will leave it.
-    pub(crate) fn current_meter(
-        &self,
-        customer: CustomerId,
-        feature: &Code,
-    ) -> Result<Option<Meter>> {
-        let Some(mut meter) = self.get::<Meter>(MeterId::of(customer, feature))? else {
-            return Ok(None);
-        };
-        let now = self.now().max(meter.window_start);
-        if !meter.is_fresh(now) {
-            let barred = self.require::<Customer>(customer)?.barred();
-            self.settle(&mut meter, barred, now)?;
-        }
-        Ok(Some(meter))
-    }
-
-    /// Brings a meter in line with the entitlements and the calendar at `now`. Returns the window
-    /// that ended, if one did; the new one begins with the usage that was ahead of the clock.
-    pub(crate) fn settle(
-        &self,
-        meter: &mut Meter,
-        barred: Option<DenialReason>,
-        now: OffsetDateTime,
-    ) -> Result<Option<Closed>> {
-        let grants = self.grants(meter.customer_id, &meter.feature_code)?;
-        let closed = meter.settle(allowance(barred, &grants, now), now);
-        if closed.is_some() {
-            let ahead = UsageWindowId::of(meter.id, meter.window_start);
-            meter.used = self.get::<UsageWindow>(ahead)?.map_or(meter.used, |window| window.used);
-        }
-        Ok(closed)
     }
 
     /// Why a customer who never had a right to a feature may not use it.

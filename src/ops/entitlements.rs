@@ -1,7 +1,6 @@
 //! Entitlements: given by tiers, set by hand, granted on top, and what they amount to.
 
 use crate::domain::access::Access;
-use crate::domain::allowance::allowance;
 use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::document::Document;
 use crate::domain::entitlement::{
@@ -9,11 +8,10 @@ use crate::domain::entitlement::{
     PRIORITY_DEFAULT,
 };
 use crate::domain::feature::Feature;
-use crate::domain::meter::{Closed, Meter, MeterId};
-use crate::domain::metering::{SnapshotType, UsageSnapshot, UsageWindow, UsageWindowId};
+use crate::domain::meter::Meter;
 use crate::domain::quantity::Quantity;
 use crate::domain::subscription::{Subscription, SubscriptionKind};
-use crate::domain::text::{Code, ExternalId, Note};
+use crate::domain::text::{Code, ExternalId};
 use crate::domain::tier::TierFeature;
 use crate::domain::zone::TimeZone;
 use crate::error::{Error, Faults, Result};
@@ -28,7 +26,6 @@ use uuid::Uuid;
 
 const CUSTOMER: Col = <Entitlement as Stored>::TABLE.col("customer_id");
 const FEATURE: Col = <Entitlement as Stored>::TABLE.col("feature_code");
-const METER_CUSTOMER: Col = <Meter as Stored>::TABLE.col("customer_id");
 
 impl View<'_> {
     /// The entitlement with this id.
@@ -65,11 +62,6 @@ impl View<'_> {
     /// The customer's entitlements to one feature.
     pub(crate) fn grants(&self, customer: CustomerId, feature: &Code) -> Result<Vec<Entitlement>> {
         self.all(Query::all().eq(CUSTOMER, &customer).eq(FEATURE, feature))
-    }
-
-    /// What was used of a feature in the current window.
-    pub(crate) fn used(&self, customer: CustomerId, feature: &Code) -> Result<Quantity> {
-        Ok(self.current_meter(customer, feature)?.map_or(Quantity::ZERO, |meter| meter.used))
     }
 }
 
@@ -278,92 +270,6 @@ impl Tx<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Brings every meter of a customer in line with its standing.
-    pub(crate) fn refresh_meters(&mut self, customer: &Customer) -> Result<()> {
-        for meter in self.view().all::<Meter>(Query::all().eq(METER_CUSTOMER, &customer.id))? {
-            self.refresh_meter(customer, &meter.feature_code)?;
-        }
-        Ok(())
-    }
-
-    /// Brings a meter in line with the entitlements, the customer's standing and the calendar. It
-    /// is made with the first entitlement.
-    pub(crate) fn refresh_meter(
-        &mut self,
-        customer: &Customer,
-        feature: &Code,
-    ) -> Result<Option<Meter>> {
-        let before = self.get::<Meter>(MeterId::of(customer.id, feature))?;
-        let Some(before) = before else {
-            let grants = self.view().grants(customer.id, feature)?;
-            if grants.is_empty() {
-                return Ok(None);
-            }
-            let now = self.now();
-            let amount = allowance(customer.barred(), &grants, now);
-            let meter = Meter::new(customer.id, feature.clone(), amount, now);
-            self.insert(&meter)?;
-            return Ok(Some(meter));
-        };
-        // A clock that was set back does not open a window again.
-        let now = self.now().max(before.window_start);
-        let mut meter = before.clone();
-        let closed = self.view().settle(&mut meter, customer.barred(), now)?;
-        if meter != before {
-            self.put(&meter)?;
-        }
-        if let Some(closed) = closed {
-            self.record_closed(&meter, closed)?;
-        }
-        Ok(Some(meter))
-    }
-
-    /// Keeps what was used in a window that ended; a window without usage leaves nothing.
-    pub(crate) fn record_closed(&mut self, meter: &Meter, closed: Closed) -> Result<()> {
-        let id = UsageWindowId::of(meter.id, closed.start);
-        if closed.used == Quantity::ZERO && self.get::<UsageWindow>(id)?.is_none() {
-            return Ok(());
-        }
-        self.put(&UsageWindow {
-            id,
-            meter_id: meter.id,
-            customer_id: meter.customer_id,
-            window_start: closed.start,
-            window_end: closed.end,
-            used: closed.used,
-        })?;
-        let reason = crate::ops::ledger::reason("the window ended")?;
-        let snapshot = self.snapshot(meter, SnapshotType::Reset, reason, closed.used);
-        self.insert(&snapshot)?;
-        let data = json!({ "feature": meter.feature_code, "used": closed.used });
-        self.announce("entitlement.reset", meter.id, meter.customer_id, data);
-        Ok(())
-    }
-
-    /// A snapshot of a meter's usage, to be kept.
-    pub(crate) fn snapshot(
-        &self,
-        meter: &Meter,
-        snapshot_type: SnapshotType,
-        reason: Note,
-        value: Quantity,
-    ) -> UsageSnapshot {
-        UsageSnapshot {
-            id: self.fresh(),
-            meter_id: meter.id,
-            customer_id: meter.customer_id,
-            feature_code: meter.feature_code.clone(),
-            reason,
-            created_by: self.actor().to_owned(),
-            absolute_value: value,
-            billable_value: value.beyond(meter.included),
-            snapshot_type,
-            trigger_event_id: None,
-            metadata: None,
-            created_at: self.now(),
-        }
     }
 
     fn known_feature(&self, code: &str) -> Result<std::sync::Arc<Feature>> {

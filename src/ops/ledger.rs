@@ -3,12 +3,10 @@
 use crate::domain::access::CustomerRef;
 use crate::domain::entitlement::Entitlement;
 use crate::domain::meter::{Closed, Meter, MeterId};
-use crate::domain::metering::{
-    Discrepancy, HistoryFilter, Reconciliation, SnapshotType, UsageEvent, UsageSnapshot,
-    UsageWindow, UsageWindowId, Verification,
-};
+use crate::domain::metering::{Discrepancy, HistoryFilter, Reconciliation, Verification};
 use crate::domain::quantity::Quantity;
 use crate::domain::text::Note;
+use crate::domain::usage::{SnapshotType, UsageEvent, UsageSnapshot, UsageWindow, UsageWindowId};
 use crate::error::{Error, Result};
 use crate::ops::features::parse_code;
 use crate::page::{Cursor, Page};

@@ -5,13 +5,14 @@ use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::feature::{Feature, Overage};
 use crate::domain::instant;
 use crate::domain::meter::{Closed, Meter, MeterId};
-use crate::domain::metering::{
-    Asked, Correction, DeliveryStatus, LimitExceeded, Refund, SnapshotType, Track, UsageEvent,
-    UsageEventId, UsageEventType, UsageResult, UsageSource, UsageWindow,
-};
+use crate::domain::metering::{Asked, Correction, LimitExceeded, Track, UsageResult};
 use crate::domain::quantity::Quantity;
 use crate::domain::text::{Code, ExternalId, IdempotencyKey, Note};
 use crate::domain::threshold;
+use crate::domain::usage::{
+    DeliveryStatus, Refund, SnapshotType, UsageEvent, UsageEventId, UsageEventType, UsageSource,
+    UsageWindow,
+};
 use crate::error::{Error, Faults, Result};
 use crate::store::schema::Col;
 use crate::tables::Stored;

@@ -18,6 +18,7 @@ mod flairs;
 mod ledger;
 mod links;
 mod metering;
+mod meters;
 mod onboarding;
 mod smart_link;
 mod subscriptions;
