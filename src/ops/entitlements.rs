@@ -8,7 +8,6 @@ use crate::domain::entitlement::{
     PRIORITY_DEFAULT,
 };
 use crate::domain::feature::Feature;
-use crate::domain::meter::Meter;
 use crate::domain::quantity::Quantity;
 use crate::domain::subscription::{Subscription, SubscriptionKind};
 use crate::domain::text::{Code, ExternalId};
