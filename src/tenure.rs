@@ -297,7 +297,8 @@ impl Tenure {
     /// is kept or not with the rest of that transaction. `writer` is what the backend gives for it,
     /// such as [`SqliteStore::join`](crate::store::sqlite::SqliteStore::join).
     ///
-    /// If `body` fails, the host must roll back.
+    /// If `body` fails, the host must roll back. An org that has never been written to otherwise is
+    /// not listed by [`orgs`](Self::orgs): the host's transaction belongs to one org.
     ///
     /// # Errors
     ///

@@ -13,7 +13,7 @@ use crate::value::{Column, Row, Value};
 pub struct Table {
     /// The table's name in a backend that has names: lower-case letters and underscores.
     pub name: &'static str,
-    /// The columns, of which the first is the primary key, of kind [`Kind::Uuid`].
+    /// The columns, of which the first is the primary key, of kind [`Kind::Uuid`](crate::value::Kind::Uuid).
     pub columns: &'static [Column],
     /// The secondary indexes. They answer queries faster, and unique ones refuse duplicates.
     pub indexes: &'static [Index],

@@ -72,7 +72,7 @@ impl SqliteStore {
     ///
     /// # Errors
     ///
-    /// What `body` returned, or as [`Store::write`].
+    /// What `body` returned, or as [`Store::write`](crate::store::Store::write).
     pub fn transaction(&self, org: OrgId, body: &mut HostBody<'_>) -> Result<()> {
         let _inside = self.enter()?;
         let catalog = self.catalog();
