@@ -30,10 +30,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             params![acme.customer_id.uuid().as_bytes(), item],
         )?;
         // The same transaction, as tenure sees it.
-        let mut joined = store.join(&order, tenure.org())?;
+        let joined = store.join(&order)?;
         let track = Track::new("org_1", "credits").quantity(price).key(format!("order-{item}"));
-        let paid = tenure.within(&mut joined, |tx| tx.track(&track));
-        drop(joined);
+        let paid = tenure.within(&joined, |tx| tx.track(&track));
         match paid {
             Ok(result) => {
                 order.commit()?;

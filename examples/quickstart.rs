@@ -13,7 +13,7 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use tenure::store::sqlite::SqliteStore;
 use tenure::{
     Correction, CustomerDraft, CustomerId, ErrorCode, FeatureDraft, Hints, LinkStatus, Onboard,
@@ -120,8 +120,7 @@ fn onboard_sign_ups(
 
     let (mut shown, mut right, mut wrong, mut onboarded) = (HashMap::new(), 0, 0, Vec::new());
     let done = tenure.backfill(requests, |report| {
-        print!("\ronboarding {:>3} of {}", report.row + 1, sign_ups.len());
-        let _ = std::io::stdout().flush();
+        progress("onboarding", report.row + 1, sign_ups.len());
         let (Some(sign_up), Ok(found)) = (sign_ups.get(report.row), report.outcome) else { return };
         if found.link_status == LinkStatus::Linked {
             let truth = directory.get(&sign_up.known_as);
@@ -138,14 +137,24 @@ fn onboard_sign_ups(
         onboarded.push(found);
     })?;
     println!(
-        "\r{} sign-ups: {} created, {} linked, {} already linked, {} refused",
+        "{} sign-ups: {} created, {} linked, {} already linked, {} refused",
         done.rows, done.created, done.linked, done.already_linked, done.failed
     );
     if right + wrong > 0 {
-        println!("of the links made now, {right} are right and {wrong} wrong");
+        let known = sign_ups.iter().filter(|it| !it.known_as.is_empty()).count();
+        println!(
+            "of the links made now, {right} are right and {wrong} wrong; {known} were to be found"
+        );
     }
-    for (what, examples) in shown {
-        println!("\n  {what}");
+    let meaning = [
+        ("linked", "a customer that was known"),
+        ("suggestions", "a new customer, and those that it may be as well"),
+        ("created", "a new customer"),
+        ("already_linked", "onboarded before"),
+    ];
+    for (what, means) in meaning {
+        let Some(examples) = shown.get(what) else { continue };
+        println!("\n  {what}: {means}");
         for example in examples {
             println!("    {example}");
         }
@@ -168,12 +177,19 @@ fn describe(sign_up: &SignUp, found: &Onboarded) -> String {
     line
 }
 
+/// How far it is, where somebody is looking.
+fn progress(what: &str, done: usize, all: usize) {
+    if std::io::stdout().is_terminal() {
+        print!("\r{what} {done:>3} of {all}\r");
+        let _ = std::io::stdout().flush();
+    }
+}
+
 /// Every organisation uses its credits, some more than they have; each call is then retried.
 fn meter(tenure: &Tenure, onboarded: &[Onboarded]) -> Result<()> {
     let (mut counted, mut duplicates, mut refused) = (0, 0, 0);
     for (place, org) in onboarded.iter().enumerate() {
-        print!("\rmetering {:>3} of {}", place + 1, onboarded.len());
-        std::io::stdout().flush()?;
+        progress("metering", place + 1, onboarded.len());
         let credits = u32::try_from(place % 7 * 6 + 1)?;
         for round in 0..4 {
             // The key makes the second call a retry of the first, whenever it is made.
@@ -191,7 +207,7 @@ fn meter(tenure: &Tenure, onboarded: &[Onboarded]) -> Result<()> {
         }
     }
     println!(
-        "\rmetering: {counted} calls counted, {duplicates} recognised as retries, {refused} \
+        "metering: {counted} calls counted, {duplicates} recognised as retries, {refused} \
          refused at a limit"
     );
     Ok(())
@@ -204,8 +220,9 @@ fn correct(tenure: &Tenure, onboarded: &[Onboarded]) -> Result<()> {
     let refunded = tenure.write(|tx| tx.adjust_usage(&refund.clone().key("quickstart-refund")))?;
     let count = Correction::new(second.customer_id, "ai_credits", 12, "counted by hand");
     let set = tenure.write(|tx| tx.set_usage(&count.clone().key("quickstart-count")))?;
+    let when = if refunded.duplicate { "made before" } else { "made now" };
     println!(
-        "a refund: {} → {} credits; a correction: {} → {} credits\n",
+        "a refund: {} → {} credits; a correction: {} → {} credits ({when})\n",
         refunded.previous_usage, refunded.current_usage, set.previous_usage, set.current_usage
     );
     Ok(())

@@ -15,7 +15,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An actor is needed and none is given, or a signature does not verify.
+    /// An actor is needed and none is given, or a signature does not verify. Reserved: nothing here
+    /// needs one yet.
     #[error("{0}")]
     Unauthorized(String),
     /// The customer may not use the feature now.
@@ -107,23 +108,23 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorCode {
-    /// 401
+    /// 401: [`Error::Unauthorized`].
     Unauthorized,
-    /// 403
+    /// 403: [`Error::Denied`].
     Forbidden,
-    /// 404
+    /// 404: [`Error::NotFound`], or a store's file that is missing.
     NotFound,
-    /// 400
+    /// 400: [`Error::Invalid`].
     BadRequest,
-    /// 409
+    /// 409: [`Error::Taken`], [`Error::KeyReused`], [`Error::Stale`].
     Conflict,
-    /// 412
+    /// 412: [`Error::LimitExceeded`], [`Error::CheckoutIncomplete`].
     PreconditionFailed,
-    /// 422
+    /// 422: [`Error::InvalidTransition`], [`Error::Rule`], [`Error::Overflow`].
     Unprocessable,
-    /// 503
+    /// 503: [`Error::Gateway`], or a store that is unavailable: try again.
     Unavailable,
-    /// 500
+    /// 500: a store that is broken, or a file that is no sound store.
     Internal,
 }
 

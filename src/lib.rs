@@ -48,6 +48,7 @@ pub use domain::onboarding::{
 };
 pub use domain::org::Org;
 pub use domain::quantity::Quantity;
+pub use domain::smart_link::{Evidence, EvidenceKind};
 pub use domain::subscription::{
     BillingCycle, NewSubscription, Subscription, SubscriptionAction, SubscriptionId,
     SubscriptionKind, SubscriptionStatus,
@@ -56,9 +57,10 @@ pub use domain::text::{
     Code, Country, ExternalId, IdempotencyKey, Line, Locale, Malformed, Name, Note,
 };
 pub use domain::tier::{Fee, Rollover, Tier, TierDraft, TierFeature, TierId, TierOverride};
-pub use domain::tier_change::{OverLimit, SuggestedAction, TierChange, When};
+pub use domain::tier_change::{FeatureChange, OverLimit, SuggestedAction, TierChange, When};
 pub use domain::usage::{
-    DeliveryStatus, UsageEvent, UsageEventId, UsageEventType, UsageSnapshot, UsageSource,
+    DeliveryStatus, SnapshotType, UsageEvent, UsageEventId, UsageEventType, UsageSnapshot,
+    UsageSource,
 };
 pub use domain::user::{User, UserDraft, UserId};
 pub use domain::zone::TimeZone;
@@ -68,7 +70,7 @@ pub use ops::{
     BackfillReport, ContactUpsert, ContactsUpsert, NewFlair, NewLink, Ticked, TierApplied,
 };
 pub use page::{Cursor, PAGE_MAX, Page};
-pub use store::{OrgId, Store};
+pub use store::{OrgId, Outcome, Store};
 pub use tables::nouns;
 pub use tenure::{Builder, Config, Preview, Tenure};
 pub use tx::{Tx, View};

@@ -109,6 +109,13 @@ macro_rules! words {
             }
         }
 
+        impl From<$name> for $crate::domain::draft::Change<String> {
+            /// So that drafts, which take words as text, take the type as well.
+            fn from(word: $name) -> Self {
+                Self::Set(word.as_str().to_owned())
+            }
+        }
+
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
                 to.serialize_str(self.as_str())

@@ -7,12 +7,12 @@ use crate::domain::link::ProductId;
 use crate::domain::org::{Org, OrgKey};
 use crate::domain::text::Name;
 use crate::error::{Error, Result};
-use crate::store::{OrgId, Store, StoreError, Writer};
+use crate::store::{HostTransaction, OrgId, Store, StoreError, WriteBody, Writer};
 use crate::tables::TABLES;
 use crate::tx::{Scope, Tx, View};
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -51,6 +51,17 @@ struct Shared {
     listed: Mutex<HashSet<OrgId>>,
 }
 
+/// How a transaction of an org is run: by the store, or inside the host's.
+type WriteIn<'w> = dyn FnMut(OrgId, &mut WriteBody<'_>) -> Result<(), StoreError> + 'w;
+
+impl std::fmt::Debug for Tenure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut handle = f.debug_struct("Tenure");
+        handle.field("org", &self.org).field("product", &self.product).field("actor", &self.actor);
+        handle.finish_non_exhaustive()
+    }
+}
+
 type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
 
 /// Where new ids come from.
@@ -77,9 +88,10 @@ pub struct Config {
     pub late_usage_max: Duration,
     /// How far ahead of the clock usage may lie: five minutes.
     pub early_usage_max: Duration,
-    /// At which percentages of a limit an event is written: 80, 90 and 100.
+    /// At which percentages of a limit an event is written, in whole percent, also above 100: 80, 90
+    /// and 100.
     pub thresholds: Vec<u32>,
-    /// How sure smart linking must be to link, 0–1: 0.6.
+    /// How sure smart linking must be to link, 0–1: 0.6. Anything else is refused when it is used.
     pub min_confidence: f64,
 }
 
@@ -106,6 +118,17 @@ pub struct Builder {
 
 impl Builder {
     /// Takes the time from `clock` instead of the system's.
+    ///
+    /// ```
+    /// use tenure::Tenure;
+    /// use tenure::store::memory::MemoryStore;
+    /// use time::macros::datetime;
+    ///
+    /// let noon = datetime!(2026-01-31 12:00 UTC);
+    /// let tenure = Tenure::builder(MemoryStore::new()).clock(move || noon).open()?;
+    /// assert_eq!(tenure.now(), noon);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     pub fn clock(mut self, clock: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
@@ -168,7 +191,8 @@ impl Tenure {
         }
     }
 
-    /// A handle that acts in the org of this name, which is another for every name.
+    /// A handle that acts in the org of this name, which is another for every name: one that was not
+    /// used before is new.
     #[must_use]
     pub fn for_org(&self, name: &str) -> Self {
         Self { org: OrgId::named(name), org_name: Some(name.into()), ..self.clone() }
@@ -215,7 +239,7 @@ impl Tenure {
     }
 
     pub(crate) fn billing(&self) -> Result<&dyn BillingGateway> {
-        let none = || Error::Gateway("no billing gateway was given to the handle".to_owned());
+        let none = || Error::rule("no billing gateway was given to the handle");
         self.shared.billing.as_deref().ok_or_else(none)
     }
 
@@ -278,37 +302,47 @@ impl Tenure {
     /// Runs `body` in a transaction; `verdict`, given its events, decides whether it is kept.
     fn transact<T, E: From<Error>>(
         &self,
-        mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
-        mut verdict: impl FnMut(Vec<Event>) -> Result<(), StoreError>,
+        body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+        verdict: impl FnMut(Vec<Event>) -> Result<(), StoreError>,
     ) -> Result<T, E> {
         let _inside = Inside::enter(&*self.shared.store)?;
-        let scope = self.scope();
-        let mut outcome = None;
-        let written = self.shared.store.write(self.org, &mut |writer| {
-            let (result, events) = run(writer, &scope, &mut body);
-            let kept = result.is_ok();
-            outcome = Some(result);
-            if kept { verdict(events) } else { Err(StoreError::Aborted) }
-        });
-        settled(written, outcome)
+        self.run(&mut |org, body| self.shared.store.write(org, body), body, verdict)
     }
 
-    /// Runs `body` in a transaction that the host already has open on the same store: what it does
-    /// is kept or not with the rest of that transaction. `writer` is what the backend gives for it,
-    /// such as [`SqliteStore::join`](crate::store::sqlite::SqliteStore::join).
-    ///
-    /// If `body` fails, the host must roll back. An org that has never been written to otherwise is
-    /// not listed by [`orgs`](Self::orgs): the host's transaction belongs to one org.
+    /// Runs `body` in a transaction that the host has open on the same store, such as
+    /// [`SqliteStore::join`](crate::store::sqlite::SqliteStore::join) gives: what it does is kept or
+    /// not with the rest of that transaction. If `body` fails, what it did is undone, and the host
+    /// decides about its own.
     ///
     /// # Errors
     ///
     /// What `body` returned, or the store's own error.
     pub fn within<T, E: From<Error>>(
         &self,
-        writer: &mut dyn Writer,
-        mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+        host: &dyn HostTransaction,
+        body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        run(writer, &self.scope(), &mut body).0
+        let _inside = Inside::enter(&*self.shared.store)?;
+        // Not remembered as listed: the host may yet roll back.
+        self.list_in(&mut |org, body| host.write(org, body))?;
+        self.run(&mut |org, body| host.write(org, body), body, |_| Ok(()))
+    }
+
+    fn run<T, E: From<Error>>(
+        &self,
+        write: &mut WriteIn<'_>,
+        mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
+        mut verdict: impl FnMut(Vec<Event>) -> Result<(), StoreError>,
+    ) -> Result<T, E> {
+        let scope = self.scope();
+        let mut outcome = None;
+        let written = write(self.org, &mut |writer| {
+            let (result, events) = run(writer, &scope, &mut body);
+            let kept = result.is_ok();
+            outcome = Some(result);
+            if kept { verdict(events) } else { Err(StoreError::Aborted) }
+        });
+        settled(written, outcome)
     }
 
     fn scope(&self) -> Scope {
@@ -335,22 +369,39 @@ impl Tenure {
 
     /// Makes sure that the org is in the directory before it writes anything else.
     fn list_org(&self) -> Result<()> {
-        let listed = || self.shared.listed.lock().unwrap_or_else(PoisonError::into_inner);
-        if listed().contains(&self.org) || self.org == OrgId::DIRECTORY {
+        if self.org == OrgId::DIRECTORY || self.listed().contains(&self.org) {
             return Ok(());
         }
         let _inside = Inside::enter(&*self.shared.store)?;
+        self.list_in(&mut |org, body| self.shared.store.write(org, body))?;
+        self.listed().insert(self.org);
+        Ok(())
+    }
+
+    /// Writes the org into the directory, with its name once that is known.
+    fn list_in(&self, write: &mut WriteIn<'_>) -> Result<()> {
+        if self.listed().contains(&self.org) {
+            return Ok(());
+        }
         let scope = self.scope();
         let name = self.org_name.as_deref().and_then(|name| Name::parse(name).ok());
         let org = Org { id: OrgKey::from(self.org.uuid()), name, created_at: scope.now };
-        self.shared.store.write(OrgId::DIRECTORY, &mut |writer| {
-            Tx::new(writer, &scope).insert(&org).map(drop).map_err(|error| match error {
+        let list = |tx: &mut Tx<'_>| match tx.get::<Org>(org.id)? {
+            Some(known) if known.name.is_some() || org.name.is_none() => Ok(()),
+            Some(known) => tx.put(&Org { name: org.name.clone(), ..known }),
+            None => tx.put(&org),
+        };
+        write(OrgId::DIRECTORY, &mut |writer| {
+            list(&mut Tx::new(writer, &scope)).map_err(|error| match error {
                 Error::Store(error) => error,
                 _ => StoreError::Aborted,
             })
         })?;
-        listed().insert(self.org);
         Ok(())
+    }
+
+    fn listed(&self) -> MutexGuard<'_, HashSet<OrgId>> {
+        self.shared.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

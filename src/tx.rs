@@ -317,7 +317,10 @@ impl<'t> Tx<'t> {
         for (event, sequence) in events.iter_mut().zip(first..) {
             event.sequence = sequence;
             event.id = EventId::of(self.scope.org, sequence);
-            self.writer.insert(Event::TABLE, crate::record::Record::to_row(event))?;
+            if !self.writer.insert(Event::TABLE, crate::record::Record::to_row(event))? {
+                let (table, columns) = (Event::TABLE.name, &["id"]);
+                return Err(Error::Store(StoreError::Conflict { table, columns }));
+            }
         }
         Ok(events)
     }

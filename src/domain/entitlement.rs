@@ -95,7 +95,8 @@ noun! {
         anchor: OffsetDateTime,
         /// Where the periods' days begin.
         time_zone: TimeZone => ["UTC"],
-        /// What of the unused quantity is carried into the next period.
+        /// What of the unused quantity is carried into the next period. Recorded: nothing is carried
+        /// yet.
         rollover: Option<Rollover>,
         /// Where it comes from.
         source: EntitlementSource => ["subscription"],

@@ -13,7 +13,8 @@ id! {
 }
 
 noun! {
-    /// A change of state, written in the transaction that made it.
+    /// A change of state, written in the transaction that made it. Which events a noun leaves is
+    /// listed by its self-description (`nouns()`); the name is the noun, a point and the event.
     pub struct Event(EventId), "event", "events", "account" {
         /// Identifies the event; stable over retries of its delivery.
         id: EventId,

@@ -122,7 +122,7 @@ noun! {
         overage: Overage => ["reject", "{\"grace\":{\"percent\":10}}"],
         /// What becomes of usage that a smaller tier no longer covers.
         excess: Excess => ["block_new", "{\"grace_days\":14}"],
-        /// What its usage measures.
+        /// What its usage measures. Recorded for the host: both are counted alike so far.
         measure: Measure => ["flow"],
         /// Whether it may be used at all; a switch for everybody at once.
         is_active: bool => ["true"],

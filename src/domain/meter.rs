@@ -9,7 +9,7 @@ use super::feature::{Feature, Overage};
 use super::quantity::Quantity;
 use super::text::Code;
 use crate::record::{id, noun};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 id! {
@@ -55,6 +55,10 @@ noun! {
     }
     events { rolled_over, reconciled }
 }
+
+/// By how much a reset moves at the most when the customer moves to another time zone. One that
+/// would come later follows from another anchor, and does not take back the reset that was promised.
+const ZONE_SHIFT_MAX: Duration = Duration::hours(26);
 
 impl MeterId {
     /// The id of a customer's meter of a feature: derived, so that it is found without a search.
@@ -119,12 +123,23 @@ impl Meter {
         self.included = allowance.included;
         // Without a usable entitlement the window that was running runs on.
         if let Some(window) = allowance.window {
-            self.window_end = window.end;
+            self.window_end = match (self.window_end, window.end) {
+                (Some(promised), Some(end)) if end > promised.saturating_add(ZONE_SHIFT_MAX) => {
+                    Some(promised)
+                }
+                (_, end) => end,
+            };
         }
         self.fresh_until = [allowance.fresh_until, self.window_end].into_iter().flatten().min();
         self.denial = allowance.denial;
         self.valid_until = allowance.valid_until;
         self.config = Some(allowance.config).filter(|config| !config.is_empty());
+    }
+
+    /// This meter, with the right that `allowance` gives.
+    pub(crate) fn judged_by(&self, allowance: &Allowance) -> Self {
+        let &Allowance { denial, limit, included, .. } = allowance;
+        Self { limit, included, denial, ..self.clone() }
     }
 
     /// The window over which the limit counts.

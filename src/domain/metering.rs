@@ -113,7 +113,8 @@ impl Correction {
         }
     }
 
-    /// The event that it corrects: refunds of one event never exceed it.
+    /// The event that it corrects: refunds of one event never exceed it. The usage that is corrected
+    /// is that of the running window, whenever the event took place.
     pub const fn of(mut self, event: UsageEventId) -> Self {
         self.adjusts_event_id = Some(event);
         self
@@ -331,7 +332,35 @@ pub struct HistoryFilter {
     pub from: Option<OffsetDateTime>,
     /// Only usage before then.
     pub to: Option<OffsetDateTime>,
-    /// Whether those that have reached the billing gateway are listed too; they are unless told
-    /// otherwise.
+    /// Leaves out those that have reached the billing gateway.
     pub exclude_delivered: bool,
+}
+
+impl HistoryFilter {
+    /// Every event.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Only events of this type.
+    #[must_use]
+    pub const fn of_type(mut self, event_type: UsageEventType) -> Self {
+        self.event_type = Some(event_type);
+        self
+    }
+
+    /// Only usage from then on.
+    #[must_use]
+    pub const fn from(mut self, at: OffsetDateTime) -> Self {
+        self.from = Some(at);
+        self
+    }
+
+    /// Only usage before then.
+    #[must_use]
+    pub const fn to(mut self, at: OffsetDateTime) -> Self {
+        self.to = Some(at);
+        self
+    }
 }

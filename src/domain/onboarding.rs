@@ -70,7 +70,10 @@ impl Onboard {
         self
     }
 
-    /// The tier to give.
+    /// The tier to give, as [`Tx::apply_tier`](crate::Tx::apply_tier) does: without a payment. What
+    /// is paid for comes with a [`checkout`](Self::checkout), a
+    /// [`stripe_subscription`](Self::stripe_subscription) or
+    /// [`Tx::add_subscription`](crate::Tx::add_subscription).
     #[must_use]
     pub fn tier(mut self, code: impl Into<String>) -> Self {
         self.tier_code = Some(code.into());
@@ -143,7 +146,7 @@ pub struct Onboarded {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct BillingOutcome {
-    /// The subscription.
+    /// The paid subscription.
     pub subscription_id: Option<SubscriptionId>,
     /// Whether a checkout session was claimed.
     pub claimed: bool,

@@ -18,7 +18,7 @@ use std::str::FromStr;
 /// assert_eq!(Quantity::from(5).to_string(), "5");
 /// # Ok::<_, tenure::Malformed>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Quantity(i64);
 
 const UNIT: i64 = 1_000_000;
@@ -121,6 +121,13 @@ impl TryFrom<u64> for Quantity {
     fn try_from(units: u64) -> Result<Self, Malformed> {
         let units = i64::try_from(units).map_err(|_| Malformed::new(&units.to_string(), RULE))?;
         Self::try_from(units)
+    }
+}
+
+impl fmt::Debug for Quantity {
+    /// The decimal, as people read it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Quantity({self})")
     }
 }
 

@@ -50,7 +50,8 @@ pub struct TierFeature {
     /// How often usage starts again from zero.
     #[serde(default = "never")]
     pub reset_period: ResetPeriod,
-    /// What of the unused quantity is carried into the next period.
+    /// What of the unused quantity is carried into the next period. Recorded: nothing is carried
+    /// yet.
     #[serde(default)]
     pub rollover: Option<Rollover>,
     /// Configuration of the feature in this tier.
@@ -237,7 +238,9 @@ pub struct TierDraft {
 }
 
 impl TierDraft {
-    /// A tier that gives nothing yet.
+    /// A tier that gives nothing yet. Its rank is that of [`RANKS`] (free 0, starter 10, basic 20,
+    /// growth 30, pro 40, premium 50, enterprise 60) or 0: a tier of another name needs a
+    /// [`rank`](Self::rank) to be an upgrade of anything.
     #[must_use]
     pub fn new(code: impl Into<String>) -> Self {
         Self {

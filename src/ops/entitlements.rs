@@ -84,12 +84,14 @@ impl Tx<'_> {
         let known = self.get::<Entitlement>(id)?;
         let blank = || self.blank_grant(&customer, &feature, id);
         let mut entitlement = known.clone().unwrap_or_else(blank);
-        if !matches!(entitlement.status, EntitlementStatus::Suspended) {
-            entitlement.status = EntitlementStatus::Active;
-        }
         let mut faults = Faults::default();
         patch.apply(&mut entitlement, &mut faults);
         faults.check()?;
+        // It is given back unless it was stopped for now, or its time is over all the same.
+        let over = entitlement.valid_until.is_some_and(|until| until <= self.now());
+        if entitlement.status != EntitlementStatus::Suspended && !over {
+            entitlement.status = EntitlementStatus::Active;
+        }
         entitlement.source = EntitlementSource::Manual;
         entitlement.source_id = None;
         if known.as_ref() == Some(&entitlement) {
@@ -211,6 +213,11 @@ impl Tx<'_> {
         self.whole(|tx| {
             let entitlement = tx.keep_entitlement(entitlement, event)?;
             tx.refresh_meter(&customer, &entitlement.feature_code)?;
+            if to == EntitlementStatus::Active {
+                // The tier may have changed while it was stopped.
+                let running = tx.view().running(customer.id)?;
+                tx.entitle(&customer, &running)?;
+            }
             Ok(entitlement)
         })
     }
@@ -227,8 +234,13 @@ impl Tx<'_> {
             }
         }
         let held = self.view().all::<Entitlement>(Query::all().eq(CUSTOMER, &customer.id))?;
+        // What somebody stopped or took away stays so, through whatever tiers the customer goes.
+        let stopped = |it: &Entitlement| {
+            matches!(it.status, EntitlementStatus::Suspended | EntitlementStatus::Revoked)
+        };
         let followed = |it: &Entitlement| {
             matches!(it.source, EntitlementSource::Plan | EntitlementSource::Subscription)
+                && !stopped(it)
         };
         for former in
             held.iter().filter(|it| followed(it) && !wanted.contains_key(&it.feature_code))

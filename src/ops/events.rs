@@ -11,6 +11,24 @@ impl View<'_> {
     /// The oldest events that were not acknowledged, in the order of their commits: those after
     /// `after`, at most `limit`. Reading takes nothing away, so every event is seen at least once.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?;
+    /// loop {
+    ///     let events = tenure.read(|view| view.events(None, 100))?;
+    ///     if events.is_empty() {
+    ///         break;
+    ///     }
+    ///     for event in &events {
+    ///         println!("{} {} {}", event.sequence, event.name, event.data);
+    ///     }
+    ///     tenure.write(|tx| tx.acknowledge(events.iter().map(|event| event.id)))?;
+    /// }
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::Invalid`] when `limit` is not 1–1,000.

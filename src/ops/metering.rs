@@ -48,6 +48,10 @@ struct Admitted {
     before: Quantity,
     /// The change.
     delta: Quantity,
+    /// The limit by which it was judged.
+    limit: Option<Quantity>,
+    /// What was included then.
+    included: Quantity,
 }
 
 impl Tenure {
@@ -229,15 +233,23 @@ impl Tx<'_> {
             None => None,
         };
         let before = other.as_ref().map_or(meter.used, |window| window.used);
+        // Usage is judged by the right that the customer had when it took place.
+        let mut right = meter.clone();
         let delta = match asked.event_type {
-            UsageEventType::Increment => room(&meter, &feature, before, asked.quantity)?,
+            UsageEventType::Increment => {
+                if let Some(at) = asked.event_time {
+                    right = self.view().right_at(&meter, at)?;
+                }
+                room(&right, &feature, before, asked.quantity)?
+            }
             UsageEventType::Set => {
                 asked.quantity.checked_sub(before).ok_or(Error::Overflow("usage"))?
             }
             UsageEventType::Adjustment => self.adjustment(&meter, asked)?,
         };
         before.checked_add(delta).ok_or(Error::Overflow("usage"))?;
-        Ok(Admitted { meter, feature, rolled, closed, other, before, delta })
+        let (limit, included) = (right.limit, right.included);
+        Ok(Admitted { meter, feature, rolled, closed, other, before, delta, limit, included })
     }
 
     /// The difference that an adjustment makes, if it may: the usage stays at or above zero, and
@@ -246,7 +258,7 @@ impl Tx<'_> {
         let by = asked.quantity;
         let after = meter.used.checked_add(by).ok_or(Error::Overflow("usage"))?;
         if after.is_negative() {
-            let rule = format!("usage is {}: it would fall below zero by {by}", meter.used);
+            let rule = format!("usage is {}: it would fall below zero with {by} more", meter.used);
             return Err(Error::rule(rule));
         }
         let Some(id) = asked.adjusts else { return Ok(by) };
@@ -292,8 +304,8 @@ impl Tx<'_> {
             is_timed: asked.event_time.is_some(),
             created_at: self.now(),
             previous_value: admitted.before,
-            quantity_limit: admitted.meter.limit,
-            included_quantity: admitted.meter.included,
+            quantity_limit: admitted.limit,
+            included_quantity: admitted.included,
             adjustment_reason: asked.reason.clone(),
             adjusts_event_id: asked.adjusts,
             idempotency_key: target.key.clone(),
@@ -314,7 +326,7 @@ impl Tx<'_> {
 
     /// Brings the counters in line with the ledger's new entry, and tells of it.
     fn effect(&mut self, admitted: Admitted, event: &UsageEvent) -> Result<()> {
-        let Admitted { mut meter, feature, rolled, closed, other, before, delta } = admitted;
+        let Admitted { mut meter, feature, rolled, closed, other, before, delta, .. } = admitted;
         let after = before.checked_add(delta).ok_or(Error::Overflow("usage"))?;
         let data = json!({ "feature": meter.feature_code, "quantity": delta, "used": after });
         let name = match event.event_type {

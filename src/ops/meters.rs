@@ -56,6 +56,13 @@ impl View<'_> {
         }
         Ok(closed)
     }
+
+    /// The meter as it would say what its customer may use at another instant.
+    pub(crate) fn right_at(&self, meter: &Meter, at: OffsetDateTime) -> Result<Meter> {
+        let barred = self.require::<Customer>(meter.customer_id)?.barred();
+        let grants = self.grants(meter.customer_id, &meter.feature_code)?;
+        Ok(meter.judged_by(&allowance(barred, &grants, at)))
+    }
 }
 
 impl Tx<'_> {

@@ -151,6 +151,10 @@ impl Tx<'_> {
             done.subscriptions_ended = done.subscriptions_ended.saturating_add(1);
         }
         for subscription in self.view().due(SubscriptionStatus::Active, RENEWAL_DATE)? {
+            // It is to end, in a batch to come.
+            if subscription.end_date.is_some_and(|end| end <= self.now()) {
+                continue;
+            }
             self.renew_due(subscription)?;
             done.subscriptions_renewed = done.subscriptions_renewed.saturating_add(1);
         }

@@ -104,6 +104,20 @@ pub trait Store: Send + Sync {
     fn write(&self, org: OrgId, body: &mut WriteBody<'_>) -> Result<()>;
 }
 
+/// A transaction that a host has open on the same store, in which tenure takes part: see
+/// [`Tenure::within`](crate::Tenure::within). A backend whose engine is the host's own may offer one;
+/// it is no part of the contract that every backend keeps.
+pub trait HostTransaction {
+    /// Runs `body` on what `org` holds, inside the host's transaction. When it returns an error or
+    /// panics, what it did is undone and what the host did stays; whether anything is kept in the end
+    /// is the host's to say.
+    ///
+    /// # Errors
+    ///
+    /// What `body` returned, or the backend's own.
+    fn write(&self, org: OrgId, body: &mut WriteBody<'_>) -> Result<()>;
+}
+
 /// What any transaction can do.
 pub trait Reader {
     /// The row with this primary key.

@@ -147,7 +147,7 @@ fn without_a_gateway_nothing_is_claimed(world: &World) {
     let done = tenure.onboard(&request).unwrap();
     assert!(done.billing_status.error.unwrap().contains("no billing gateway"));
     let error = tenure.claim_checkout(done.customer_id, "cs_1").unwrap_err();
-    assert_eq!(error.code(), ErrorCode::Unavailable);
+    assert_eq!(error.code(), ErrorCode::Unprocessable);
     assert!(customers(&world.tenure).is_empty());
 }
 

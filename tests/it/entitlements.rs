@@ -1,6 +1,6 @@
 //! Entitlements: set, granted, taken away, and why not.
 
-use crate::support::{World, code, document, dump, fields};
+use crate::support::{BEGINNING, World, code, document, dump, fields};
 use serde_json::json;
 use tenure::domain::draft::Change;
 use tenure::{
@@ -327,6 +327,10 @@ fn usage_outlives_the_right_to_it(world: &World) {
 }
 
 stories! {
+    what_was_taken_away_stays_away_through_other_tiers,
+    a_right_is_judged_at_the_time_of_late_usage,
+    another_anchor_does_not_defer_a_promised_reset,
+    what_is_over_is_not_given_back_by_a_patch_of_nothing,
     what_is_switched_off_still_shows_its_figures,
     what_a_patch_does_not_name_stays,
     access_is_set_by_external_org_as_well,
@@ -352,4 +356,61 @@ fn what_is_switched_off_still_shows_its_figures(world: &World) {
     assert!(!access.can_use && !access.is_enabled);
     assert_eq!(access.quantity_limit, Some(100.into()));
     assert_eq!(access.included_quantity, 50.into());
+}
+
+fn what_was_taken_away_stays_away_through_other_tiers(world: &World) {
+    world.catalogue();
+    let acme = world.customer_on("pro", "Acme");
+    let rights = world.seen(|view| view.entitlements(acme));
+    let sso = rights.iter().find(|it| it.feature_code.as_str() == "sso").unwrap().id;
+    let credits = rights.iter().find(|it| it.feature_code.as_str() != "sso").unwrap().id;
+    world.done(|tx| tx.revoke_entitlement(sso));
+    world.done(|tx| tx.suspend_entitlement(credits));
+    for tier in ["starter", "pro"] {
+        world.done(|tx| tx.apply_tier(acme, tier, &[]));
+    }
+    assert_eq!(world.check(acme, "sso").reason, Some(DenialReason::Revoked));
+    assert_eq!(world.check(acme, "ai_credits").reason, Some(DenialReason::Suspended));
+    world.done(|tx| tx.resume_entitlement(credits));
+    assert_eq!(world.check(acme, "ai_credits").quantity_limit, Some(1_000.into()));
+}
+
+fn a_right_is_judged_at_the_time_of_late_usage(world: &World) {
+    world.catalogue();
+    let acme = world.customer("Acme").id;
+    let (begins, ends) = (BEGINNING + Duration::days(2), BEGINNING + Duration::days(10));
+    let patch = AccessPatch::new().valid_from(Some(begins)).valid_until(Some(ends));
+    world.done(|tx| tx.set_access(acme, "sso", &patch));
+    world.clock.set(BEGINNING + Duration::days(11));
+    let at = |days| Track::new(acme, "sso").at(BEGINNING + Duration::days(days));
+    assert_eq!(world.refused(|tx| tx.track(&at(1))).code(), ErrorCode::Forbidden);
+    assert!(world.done(|tx| tx.track(&at(9))).success);
+    assert_eq!(world.refused(|tx| tx.track(&at(11))).code(), ErrorCode::Forbidden);
+}
+
+fn another_anchor_does_not_defer_a_promised_reset(world: &World) {
+    world.catalogue();
+    let acme = world.customer_on("starter", "Acme");
+    let promised = world.check(acme, "ai_credits").reset_at.unwrap();
+    world.uses(acme, "ai_credits", 100);
+    world.clock.set(promised - Duration::DAY);
+    world.done(|tx| tx.add_subscription(acme, &NewSubscription::to("starter")));
+    assert_eq!(world.check(acme, "ai_credits").reset_at, Some(promised));
+    world.clock.set(promised);
+    let access = world.check(acme, "ai_credits");
+    assert!(access.can_use && access.reset_at.unwrap() < promised + Duration::days(31));
+}
+
+fn what_is_over_is_not_given_back_by_a_patch_of_nothing(world: &World) {
+    world.catalogue();
+    let acme = world.customer("Acme").id;
+    let patch = AccessPatch::new().valid_until(Some(BEGINNING + Duration::DAY));
+    world.done(|tx| tx.set_access(acme, "sso", &patch));
+    world.clock.advance(Duration::DAY);
+    world.tenure.tick().unwrap();
+    let told = world.told(|| {
+        world.done(|tx| tx.set_access(acme, "sso", &AccessPatch::new()));
+        world.tenure.tick().unwrap();
+    });
+    assert!(told.is_empty(), "{told:?}");
 }

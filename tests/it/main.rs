@@ -63,3 +63,5 @@ mod tiers;
 mod track;
 mod users;
 mod verify;
+#[cfg(feature = "sqlite")]
+mod within;

@@ -15,7 +15,7 @@ use tenure::store::schema::{Index, Reference, Table};
 use tenure::store::sqlite::rusqlite::{Connection, TransactionBehavior};
 use tenure::store::sqlite::{APPLICATION_ID, Durability, SqliteStore};
 use tenure::store::{
-    Cause, OrgId, Outcome, Reader, Refusal, Result, Store, StoreError, Unjoined, Writer,
+    Cause, HostTransaction, OrgId, Outcome, Refusal, Result, Store, StoreError, Unjoined, Writer,
 };
 use tenure::value::{Column, Kind, Row, Value};
 use uuid::Uuid;
@@ -748,10 +748,19 @@ fn a_joined_transaction_is_kept_or_lost_as_a_whole() {
         let transaction =
             connection.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
         transaction.execute("INSERT INTO invoice VALUES (1)", []).unwrap();
-        let mut joined = store.join(&transaction, ORG).unwrap();
-        assert!(joined.insert(&METER, meter(number, 1)).unwrap());
-        assert_eq!(joined.add(&METER, key(number), METER.col("used"), 2).unwrap(), Some(3));
-        assert_eq!(joined.get(&METER, key(number)).unwrap(), Some(meter(number, 3)));
+        let joined = store.join(&transaction).unwrap();
+        let done = joined.write(ORG, &mut |tx| {
+            assert!(tx.insert(&METER, meter(number, 1))?);
+            assert_eq!(tx.add(&METER, key(number), METER.col("used"), 2)?, Some(3));
+            assert_eq!(tx.get(&METER, key(number))?, Some(meter(number, 3)));
+            Ok(())
+        });
+        done.unwrap();
+        let undone = joined.write(ORG, &mut |tx| {
+            tx.put(&METER, meter(number, 100))?;
+            Err(StoreError::Aborted)
+        });
+        assert!(matches!(undone, Err(StoreError::Aborted)));
         assert_eq!(used(&store, number), None, "nobody else sees it yet");
         if keep {
             transaction.commit().unwrap();
@@ -771,7 +780,7 @@ fn only_a_write_transaction_on_this_store_can_be_joined() {
     let folder = folder();
     let (path, other) = (folder.path().join("a.db"), folder.path().join("b.db"));
     let (store, _other) = (created(&path), created(&other));
-    let why = |connection: &Connection| match store.join(connection, ORG) {
+    let why = |connection: &Connection| match store.join(connection) {
         Err(StoreError::NotJoined(why)) => Some(why),
         Ok(_) => None,
         Err(error) => panic!("{error:?}"),
@@ -793,27 +802,27 @@ fn only_a_write_transaction_on_this_store_can_be_joined() {
 #[test]
 fn the_hosts_sql_runs_in_the_stores_transaction() {
     in_memory_and_in_a_file(|store| {
-        let create = |connection: &Connection, _: &mut dyn Writer| {
+        let create = |connection: &Connection, _: &dyn HostTransaction| {
             Ok(connection.execute_batch("CREATE TABLE invoice (n INTEGER)")?)
         };
-        store.transaction(ORG, &mut { create }).unwrap();
+        store.transaction(&mut { create }).unwrap();
         for keep in [true, false] {
-            let done = store.transaction(ORG, &mut |connection, tx| {
+            let done = store.transaction(&mut |connection, host| {
                 connection.execute("INSERT INTO invoice VALUES (1)", [])?;
-                tx.insert(&METER, meter(u128::from(keep), 1))?;
+                host.write(ORG, &mut |tx| tx.insert(&METER, meter(u128::from(keep), 1)).map(drop))?;
                 if keep { Ok(()) } else { Err(StoreError::Aborted) }
             });
             assert_eq!(done.is_ok(), keep, "{done:?}");
             assert_eq!(used(store, u128::from(keep)), keep.then_some(1));
         }
         let ended =
-            store.transaction(ORG, &mut |connection, _| Ok(connection.execute_batch("ROLLBACK")?));
+            store.transaction(&mut |connection, _| Ok(connection.execute_batch("ROLLBACK")?));
         assert!(matches!(ended, Err(StoreError::NotJoined(Unjoined::NoWriteTransaction))));
-        let sql = store.transaction(ORG, &mut |it, _| Ok(it.execute_batch("SELECT nonsense")?));
+        let sql = store.transaction(&mut |it, _| Ok(it.execute_batch("SELECT nonsense")?));
         assert!(matches!(sql, Err(StoreError::Backend(_))), "{sql:?}");
         let mut count = 0_i64;
         store
-            .transaction(ORG, &mut |connection, _| {
+            .transaction(&mut |connection, _| {
                 count =
                     connection.query_row("SELECT count(*) FROM invoice", [], |row| row.get(0))?;
                 Ok(())
@@ -839,7 +848,7 @@ fn commits_are_counted_once_each_and_only_when_something_changed() {
         Err::<(), _>(StoreError::Aborted)
     });
     assert_eq!(commits(&path), before + 1);
-    store.transaction(ORG, &mut |it, _| Ok(it.execute_batch("CREATE TABLE x (y)")?)).unwrap();
+    store.transaction(&mut |it, _| Ok(it.execute_batch("CREATE TABLE x (y)")?)).unwrap();
     assert_eq!(commits(&path), before + 2);
 }
 
@@ -983,7 +992,7 @@ fn after_a_panic_everything_works_on() {
             });
         });
         panics(&|| drop(store.read(ORG, &mut |_| panic!("on purpose"))));
-        panics(&|| drop(store.transaction(ORG, &mut |_, _| panic!("on purpose"))));
+        panics(&|| drop(store.transaction(&mut |_, _| panic!("on purpose"))));
         assert_eq!(used(store, 1), None);
         assert!(write(store, |tx| tx.insert(&METER, meter(1, 1))).unwrap());
     });
@@ -997,7 +1006,7 @@ fn a_transaction_inside_another_is_refused() {
             .write(ORG, &mut |_| {
                 nested(store.write(ORG, &mut |_| Ok(())));
                 nested(store.clone().read(ORG, &mut |_| Ok(())));
-                nested(store.transaction(ORG, &mut |_, _| Ok(())));
+                nested(store.transaction(&mut |_, _| Ok(())));
                 nested(store.install(TABLES));
                 // Another store is another matter.
                 SqliteStore::in_memory()?.read(ORG, &mut |_| Ok(()))
@@ -1039,7 +1048,7 @@ fn a_full_disk_is_told_and_nothing_is_done() {
     let store = created(&path);
     let pages = |most: u32| {
         let sql = format!("PRAGMA max_page_count = {most}");
-        store.transaction(ORG, &mut |it, _| Ok(it.query_row(&sql, [], |_| Ok(()))?)).unwrap();
+        store.transaction(&mut |it, _| Ok(it.query_row(&sql, [], |_| Ok(()))?)).unwrap();
     };
     pages(1); // as many as there are
     let big = || {
@@ -1086,7 +1095,7 @@ fn sql_in_a_transaction_cannot_reach_other_files() {
     let store = created(&folder.path().join("a.db"));
     let other = folder.path().join("b.db");
     let attach = format!("ATTACH '{}' AS other", other.display());
-    let attached = store.transaction(ORG, &mut |it, _| Ok(it.execute_batch(&attach)?));
+    let attached = store.transaction(&mut |it, _| Ok(it.execute_batch(&attach)?));
     assert!(attached.is_err() && !other.exists());
 }
 

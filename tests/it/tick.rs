@@ -102,9 +102,22 @@ fn many_are_done_in_one_tick_and_by_several_at_once(world: &World) {
 }
 
 stories! {
+    what_is_to_end_is_never_renewed_however_much_is_due,
     what_is_due_is_done_once_and_told,
     after_a_tick_nothing_is_due_any_more,
     a_window_that_ended_is_closed_with_its_usage,
     a_clock_that_was_set_back_resets_nothing_twice,
     many_are_done_in_one_tick_and_by_several_at_once,
+}
+
+fn what_is_to_end_is_never_renewed_however_much_is_due(world: &World) {
+    world.catalogue();
+    for number in 0..250 {
+        let id = world.customer(&format!("Customer {number}")).id;
+        let paid = world.done(|tx| tx.add_subscription(id, &NewSubscription::to("starter")));
+        world.done(|tx| tx.cancel_subscription(paid.id, tenure::When::PeriodEnd));
+    }
+    world.clock.advance(Duration::days(40));
+    let ticked = world.tenure.tick().unwrap();
+    assert_eq!((ticked.subscriptions_ended, ticked.subscriptions_renewed), (250, 0));
 }

@@ -31,11 +31,11 @@ mod sql;
 mod transaction;
 mod writer;
 
-pub use host::HostBody;
+pub use host::{HostBody, SqliteHost};
 pub use marks::APPLICATION_ID;
 pub use options::{Durability, SqliteOptions};
 pub use rusqlite;
-pub use transaction::SqliteTransaction;
+use transaction::SqliteTransaction;
 
 use super::schema::Table;
 use super::{Cause, OrgId, Outcome, ReadBody, Result, Store, StoreError, WriteBody};

@@ -19,7 +19,7 @@ use uuid::Uuid;
 /// [`SqliteStore::join`](super::SqliteStore::join) makes one of a transaction of the host: what is
 /// written through it is kept or lost with whatever else the host does there.
 #[derive(Debug)]
-pub struct SqliteTransaction<'c> {
+pub(super) struct SqliteTransaction<'c> {
     connection: &'c Connection,
     catalog: Arc<Catalog>,
     org: Uuid,

@@ -107,8 +107,13 @@ fn check_rights(rows: &Rows, customer: Entry<'_>) {
     let mut base = BTreeSet::new();
     for right in of(rows, "entitlement", customer.id()) {
         let followed = matches!(right.text("source"), "plan" | "subscription");
+        // What somebody stopped or took away stays so, through whatever tiers the customer goes.
+        let stopped = matches!(right.text("status"), "suspended" | "revoked");
         let code = right.text("feature_code").to_owned();
-        assert!(!followed || given.contains(&code), "a right to {code} that no tier gives");
+        assert!(
+            !followed || stopped || given.contains(&code),
+            "a right to {code} that no tier gives"
+        );
         if followed || right.text("source") == "manual" {
             assert!(base.insert(code), "two base rights to one feature");
         }
