@@ -316,7 +316,7 @@ impl<'t> Tx<'t> {
         let first = self.last_sequence()?.saturating_add(1);
         for (event, sequence) in events.iter_mut().zip(first..) {
             event.sequence = sequence;
-            event.id = EventId::of(self.scope.org, sequence);
+            event.id = EventId::of(self.scope.org.uuid(), sequence);
             if !self.writer.insert(Event::TABLE, crate::record::Record::to_row(event))? {
                 let (table, columns) = (Event::TABLE.name, &["id"]);
                 return Err(Error::Store(StoreError::Conflict { table, columns }));
