@@ -241,6 +241,11 @@ impl Error {
         Self::Invalid(Faults(vec![Fault::new(field, Malformed::new(value, rule))]))
     }
 
+    /// What a field that was parsed alone answers: `parse(text).map_err(Error::malformed("field"))`.
+    pub(crate) fn malformed(field: &'static str) -> impl FnOnce(Malformed) -> Self {
+        move |malformed| Self::Invalid(Faults(vec![Fault::new(field, malformed)]))
+    }
+
     pub(crate) fn rule(rule: impl Into<String>) -> Self {
         Self::Rule(rule.into())
     }

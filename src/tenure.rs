@@ -5,7 +5,9 @@ use crate::domain::event::Event;
 use crate::domain::instant;
 use crate::domain::link::ProductId;
 use crate::domain::org::{Org, OrgKey};
+use crate::domain::smart_link::MIN_CONFIDENCE;
 use crate::domain::text::Name;
+use crate::domain::threshold::DEFAULT_PERCENTAGES;
 use crate::error::{Error, Result};
 use crate::store::{HostTransaction, OrgId, Store, StoreError, WriteBody, Writer};
 use crate::tables::TABLES;
@@ -100,8 +102,8 @@ impl Default for Config {
         Self {
             late_usage_max: Duration::days(35),
             early_usage_max: Duration::minutes(5),
-            thresholds: vec![80, 90, 100],
-            min_confidence: 0.6,
+            thresholds: DEFAULT_PERCENTAGES.to_vec(),
+            min_confidence: MIN_CONFIDENCE,
         }
     }
 }
@@ -161,8 +163,7 @@ impl Builder {
     pub fn open(self) -> Result<Tenure> {
         let Self { store, clock, ids, config, billing } = self;
         store.install(TABLES)?;
-        let product = ProductId::parse("default")
-            .map_err(|malformed| Error::invalid("product", &malformed.value, malformed.rule))?;
+        let product = ProductId::parse("default").map_err(Error::malformed("product"))?;
         let listed = Mutex::default();
         let config = Arc::new(config);
         let shared = Arc::new(Shared { store, clock, ids, config, billing, listed });
@@ -210,8 +211,7 @@ impl Tenure {
     ///
     /// [`Error::Invalid`] when `code` is not a [`Code`](crate::Code).
     pub fn for_product(&self, code: &str) -> Result<Self> {
-        let product = ProductId::parse(code)
-            .map_err(|malformed| Error::invalid("product", &malformed.value, malformed.rule))?;
+        let product = ProductId::parse(code).map_err(Error::malformed("product"))?;
         Ok(Self { product, ..self.clone() })
     }
 
@@ -221,8 +221,7 @@ impl Tenure {
     ///
     /// [`Error::Invalid`] when `actor` is not an id.
     pub fn acting_as(&self, actor: &str) -> Result<Self> {
-        let actor = crate::ExternalId::parse(actor)
-            .map_err(|malformed| Error::invalid("actor", &malformed.value, malformed.rule))?;
+        let actor = crate::ExternalId::parse(actor).map_err(Error::malformed("actor"))?;
         Ok(Self { actor: actor.as_str().into(), ..self.clone() })
     }
 

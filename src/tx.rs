@@ -258,7 +258,7 @@ impl<'t> Tx<'t> {
     /// Notes what happened, to be written with the change.
     pub(crate) fn announce(
         &mut self,
-        name: &'static str,
+        name: impl Into<String>,
         subject: impl Into<Uuid>,
         customer: impl Into<Option<crate::CustomerId>>,
         data: Json,
@@ -266,7 +266,7 @@ impl<'t> Tx<'t> {
         self.events.push(Event {
             id: EventId::from(Uuid::nil()),
             sequence: 0,
-            name: name.to_owned(),
+            name: name.into(),
             subject: subject.into(),
             customer_id: customer.into(),
             performed_by: self.scope.actor.to_string(),

@@ -171,5 +171,5 @@ impl Tx<'_> {
 }
 
 fn external(field: &'static str, id: &str) -> Result<ExternalId> {
-    ExternalId::parse(id).map_err(|malformed| Error::invalid(field, id, malformed.rule))
+    ExternalId::parse(id).map_err(Error::malformed(field))
 }

@@ -64,8 +64,7 @@ impl View<'_> {
     ///
     /// [`Error::Invalid`] when it is not an email address.
     pub fn customer_by_email(&self, email: &str) -> Result<Option<Customer>> {
-        let email = Email::parse(email)
-            .map_err(|malformed| Error::invalid("email", &malformed.value, malformed.rule))?;
+        let email = Email::parse(email).map_err(Error::malformed("email"))?;
         let key = Some(email.key());
         if let Some(customer) = self.living(Query::all().eq(EMAIL_KEY, &key))? {
             return Ok(Some(customer));
@@ -233,7 +232,7 @@ impl Tx<'_> {
             }
             tx.keep_customer(&mut customer)?;
             let data = json!({ "from": from, "to": to });
-            tx.announce(told(action), id, id, data.clone());
+            tx.announce(format!("customer.{}", action.event()), id, id, data.clone());
             if action == CustomerAction::Activate
                 && matches!(from, CustomerStatus::Prospect | CustomerStatus::Lead)
             {
@@ -311,12 +310,8 @@ impl Tx<'_> {
 
     fn blank(&self, status: CustomerStatus) -> Result<Customer> {
         let now = self.now();
-        let unnamed = |text: &str| {
-            Name::parse(text)
-                .map_err(|malformed| Error::invalid("name", &malformed.value, malformed.rule))
-        };
-        let tier = Code::parse("free")
-            .map_err(|malformed| Error::invalid("tier", &malformed.value, malformed.rule))?;
+        let unnamed = |text: &str| Name::parse(text).map_err(Error::malformed("name"));
+        let tier = Code::parse("free").map_err(Error::malformed("tier"))?;
         Ok(Customer {
             id: self.fresh(),
             external_id: None,
@@ -444,19 +439,6 @@ impl Tx<'_> {
         }
         let random = self.random() & 0xFFFF_FFFF_FFFF;
         Ok(format!("{slug}-{random:012x}"))
-    }
-}
-
-const fn told(action: CustomerAction) -> &'static str {
-    match action {
-        CustomerAction::Qualify => "customer.qualified",
-        CustomerAction::Activate => "customer.activated",
-        CustomerAction::FlagAtRisk => "customer.at_risk_flagged",
-        CustomerAction::Recover => "customer.recovered",
-        CustomerAction::Suspend => "customer.suspended",
-        CustomerAction::Reactivate => "customer.reactivated",
-        CustomerAction::Deactivate => "customer.deactivated",
-        CustomerAction::Churn => "customer.churned",
     }
 }
 

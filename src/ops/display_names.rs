@@ -38,7 +38,7 @@ impl View<'_> {
     /// [`Error::Invalid`] when it is not 3–40 letters and digits; [`Error::Taken`] when it is
     /// another customer's.
     pub fn validate_display_name(&self, customer: CustomerId, name: &str) -> Result<()> {
-        chosen(name).map_err(|it| Error::invalid("displayName", &it.value, it.rule))?;
+        chosen(name).map_err(Error::malformed("displayName"))?;
         match self.get::<DisplayName>(DisplayNameId::of(name))? {
             Some(held) if held.customer_id != customer => {
                 Err(Error::taken("customer", "display name", name, held.customer_id))

@@ -17,7 +17,7 @@ const CODE: Col = <Feature as Stored>::TABLE.col("code");
 
 /// A code as the caller gave it, or which field it is that holds none.
 pub(crate) fn parse_code(field: &'static str, code: &str) -> Result<Code> {
-    Code::parse(code).map_err(|malformed| Error::invalid(field, code, malformed.rule))
+    Code::parse(code).map_err(Error::malformed(field))
 }
 
 impl View<'_> {
@@ -50,8 +50,7 @@ impl Tx<'_> {
     /// [`Error::Invalid`] with every fault.
     pub fn define_feature(&mut self, code: &str, draft: &FeatureDraft) -> Result<Feature> {
         let code = parse_code("code", code)?;
-        let name =
-            Name::parse(code.as_str()).map_err(|it| Error::invalid("name", &it.value, it.rule))?;
+        let name = Name::parse(code.as_str()).map_err(Error::malformed("name"))?;
         let (id, now) = (FeatureId::of(&code), self.now());
         let known = self.get::<Feature>(id)?;
         let mut feature = known.clone().unwrap_or(Feature {

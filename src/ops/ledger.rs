@@ -29,7 +29,7 @@ const WINDOW_METER: Col = <UsageWindow as Stored>::TABLE.col("meter_id");
 
 /// A reason that tenure itself gives.
 pub(crate) fn reason(text: &str) -> Result<Note> {
-    Note::parse(text).map_err(|it| Error::invalid("reason", &it.value, it.rule))
+    Note::parse(text).map_err(Error::malformed("reason"))
 }
 
 impl View<'_> {

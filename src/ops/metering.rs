@@ -361,7 +361,7 @@ impl Tx<'_> {
         self.announce(name, event.id, meter.customer_id, data);
         if event.event_type == UsageEventType::Set {
             let reason = event.adjustment_reason.clone().map_or_else(|| Note::parse(""), Ok);
-            let reason = reason.map_err(|it| Error::invalid("reason", &it.value, it.rule))?;
+            let reason = reason.map_err(Error::malformed("reason"))?;
             let mut snapshot = self.snapshot(&meter, SnapshotType::Set, reason, after);
             snapshot.trigger_event_id = Some(event.id);
             snapshot.metadata.clone_from(&event.metadata);

@@ -112,8 +112,7 @@ impl Tx<'_> {
         hints: &Hints,
         min_confidence: Option<f64>,
     ) -> Result<SmartLink> {
-        ExternalId::parse(external_org_id)
-            .map_err(|it| Error::invalid("externalOrgId", &it.value, it.rule))?;
+        ExternalId::parse(external_org_id).map_err(Error::malformed("externalOrgId"))?;
         if let Some(customer) = self.view().customer_by_link(external_org_id)? {
             let (customer_id, customer_name) = (customer.id, customer.name);
             return Ok(SmartLink::AlreadyLinked { customer_id, customer_name });

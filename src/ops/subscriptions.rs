@@ -186,7 +186,12 @@ impl Tx<'_> {
             }
             tx.keep_subscription(&mut subscription)?;
             let (id, data) = (subscription.id, json!({ "from": from, "to": to }));
-            tx.announce(told(action), id, subscription.customer_id, data);
+            tx.announce(
+                format!("subscription.{}", action.event()),
+                id,
+                subscription.customer_id,
+                data,
+            );
             if to.is_over() && subscription.kind == SubscriptionKind::Paid {
                 tx.churn_without_paid(&mut customer)?;
             }
@@ -413,18 +418,8 @@ impl Tx<'_> {
     }
 }
 
-const fn told(action: SubscriptionAction) -> &'static str {
-    match action {
-        SubscriptionAction::Activate => "subscription.activated",
-        SubscriptionAction::MarkPastDue => "subscription.past_due_marked",
-        SubscriptionAction::Cancel => "subscription.cancelled",
-        SubscriptionAction::Expire => "subscription.expired",
-        SubscriptionAction::Renew => "subscription.renewed",
-    }
-}
-
 fn named(name: &str) -> Result<Name> {
-    Name::parse(name).map_err(|it| Error::invalid("name", &it.value, it.rule))
+    Name::parse(name).map_err(Error::malformed("name"))
 }
 
 fn note<T>(
