@@ -69,6 +69,25 @@ impl View<'_> {
         self.page(query, limit, cursor)
     }
 
+    /// Hands every usage event of a meter to `take`, in no order that matters, read a page at a time:
+    /// those that took place from `from` on and before `to`.
+    pub(crate) fn each_usage(
+        &self,
+        meter: MeterId,
+        from: Option<OffsetDateTime>,
+        to: Option<OffsetDateTime>,
+        take: impl FnMut(UsageEvent) -> Result<()>,
+    ) -> Result<()> {
+        let mut query = Query::all().eq(METER, &meter);
+        if let Some(from) = from {
+            query = query.filter(EVENT_TIME, Op::Ge, &from);
+        }
+        if let Some(to) = to {
+            query = query.filter(EVENT_TIME, Op::Lt, &to);
+        }
+        self.each(query, take)
+    }
+
     /// The snapshots of a customer's usage of a feature, newest first, a page at a time.
     ///
     /// # Errors
@@ -96,7 +115,7 @@ impl View<'_> {
     fn compare(&self, meter: &Meter) -> Result<(Vec<Discrepancy>, usize)> {
         let mut sums: BTreeMap<OffsetDateTime, i128> = BTreeMap::new();
         let mut events = 0_usize;
-        self.each::<UsageEvent>(Query::all().eq(METER, &meter.id), |event| {
+        self.each_usage(meter.id, None, None, |event| {
             let sum = sums.entry(event.window_start).or_default();
             *sum = sum.saturating_add(i128::from(event.quantity.millionths()));
             events = events.saturating_add(1);
