@@ -14,6 +14,7 @@ mod tx;
 pub mod value;
 
 pub use domain::access::{Access, CustomerRef, Denial, DenialReason, Remedy};
+pub use domain::balance::{Balance, Burn, BurnId};
 pub use domain::billing::{
     ActiveSubscription, BillingGateway, BillingLink, BillingStatus, CheckoutSession,
     GatewaySubscription,
@@ -31,11 +32,12 @@ pub use domain::domain_name::DomainName;
 pub use domain::draft::Change;
 pub use domain::email::Email;
 pub use domain::entitlement::{
-    AccessPatch, Entitlement, EntitlementId, EntitlementSource, EntitlementStatus, NewGrant, Window,
+    AccessPatch, Entitlement, EntitlementId, EntitlementSource, EntitlementStatus, NewGrant,
 };
 pub use domain::event::{Event, EventId};
 pub use domain::feature::{Excess, Feature, FeatureDraft, FeatureKind, Grace, Measure, Overage};
 pub use domain::flair::{Flair, FlairId};
+pub use domain::hold::{Commit, Hold, HoldId, HoldStatus, Reserve};
 pub use domain::link::{Link, LinkId, LinkKind, LinksReset, ProductId, SyncStatus};
 pub use domain::meter::{Meter, MeterId};
 pub use domain::metering::{
@@ -56,12 +58,13 @@ pub use domain::subscription::{
 pub use domain::text::{
     Code, Country, ExternalId, IdempotencyKey, Line, Locale, Malformed, Name, Note,
 };
-pub use domain::tier::{Fee, Rollover, Tier, TierDraft, TierFeature, TierId, TierOverride};
+pub use domain::tier::{Fee, Tier, TierDraft, TierFeature, TierId, TierOverride};
 pub use domain::tier_change::{FeatureChange, OverLimit, SuggestedAction, TierChange, When};
 pub use domain::usage::{
     DeliveryStatus, SnapshotType, UsageEvent, UsageEventId, UsageEventType, UsageSnapshot,
     UsageSource,
 };
+pub use domain::window::{LimitWindow, Rollover, Window, WindowKind};
 pub use domain::user::{User, UserDraft, UserId};
 pub use domain::zone::TimeZone;
 pub use error::{Error, ErrorCode, Fault, Faults, Result};

@@ -3,6 +3,7 @@
 //! The columns are the fields of each noun, in its file in `domain/`. The org leads the primary key
 //! and every index without being named.
 
+use crate::domain::balance::{Balance, Burn};
 use crate::domain::contact::Contact;
 use crate::domain::customer::Customer;
 use crate::domain::display_name::DisplayName;
@@ -10,6 +11,7 @@ use crate::domain::entitlement::Entitlement;
 use crate::domain::event::{Counter, Event};
 use crate::domain::feature::Feature;
 use crate::domain::flair::Flair;
+use crate::domain::hold::Hold;
 use crate::domain::link::{Link, LinkKey};
 use crate::domain::meter::Meter;
 use crate::domain::org::Org;
@@ -109,12 +111,18 @@ tables! {
         references "customer_id" -> "customer";
     }
     Entitlement "entitlement" {
-        index ["customer_id", "feature_code"] ["feature_code"] ["status", "valid_until"];
+        index ["customer_id", "feature_code", "has_room", "turn"]
+            ["customer_id", "feature_code", "next_change"]
+            ["customer_id", "feature_code", "in_use", "valid_until"] ["feature_code"]
+            ["status", "valid_until"];
         references "customer_id" -> "customer";
     }
-    // The three below are written with every use: their references are kept by the operations, not
+    // Those below are written with every use: their references are kept by the operations, not
     // checked again by the store.
     Meter "meter" { index ["customer_id"] ["fresh_until"]; }
+    Balance "balance" {}
+    Burn "burn" { index ["meter_id", "window_start", "created_at"] ["entitlement_id", "created_at"]; }
+    Hold "hold" { index ["meter_id", "status", "expires_at"] ["status", "expires_at"]; }
     UsageEvent "usage_event" { index ["meter_id", "event_time"]; }
     Refund "refund" {}
     UsageWindow "usage_window" { index ["meter_id", "window_start"]; }

@@ -2,9 +2,9 @@
 
 use super::customer::CustomerId;
 use super::document::Document;
-use super::entitlement::Window;
 use super::quantity::Quantity;
 use super::text::Code;
+use super::window::Window;
 use crate::record::words;
 use serde::Serialize;
 use time::OffsetDateTime;

@@ -2,8 +2,9 @@
 
 use super::access::DenialReason;
 use super::document::Document;
-use super::entitlement::{Entitlement, EntitlementStatus, Window};
+use super::entitlement::{Entitlement, EntitlementStatus};
 use super::quantity::Quantity;
+use super::window::Window;
 use time::OffsetDateTime;
 
 /// What the entitlements to one feature amount to, until `fresh_until`.
@@ -62,7 +63,7 @@ pub fn allowance(
         shown.extend(grants.iter().filter(|it| it.status != EntitlementStatus::Revoked));
         shown.sort_by(|a, b| burn_order(a, b));
     }
-    let changes = grants.iter().filter_map(|it| it.next_change(now));
+    let changes = grants.iter().filter_map(|it| it.next_validity(now));
     let fresh_until = changes.chain(window.and_then(|window| window.end)).min();
     // None if one of them has no end.
     let ends: Option<Vec<OffsetDateTime>> = shown.iter().map(|it| it.valid_until).collect();

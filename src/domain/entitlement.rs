@@ -8,7 +8,8 @@ use super::feature::FeatureKind;
 use super::quantity::Quantity;
 use super::recurrence::Recurrence;
 use super::text::{Code, Name, Note};
-use super::tier::Rollover;
+use super::tally::Tally;
+use super::window::{LimitWindow, Rollover, Window};
 use super::zone::TimeZone;
 use crate::error::Faults;
 use crate::record::{id, noun, words};
@@ -95,9 +96,10 @@ noun! {
         anchor: OffsetDateTime,
         /// Where the periods' days begin.
         time_zone: TimeZone => ["UTC"],
-        /// What of the unused quantity is carried into the next period. Recorded: nothing is carried
-        /// yet.
+        /// What of the unused quantity is carried into the next period.
         rollover: Option<Rollover>,
+        /// Further limits that count over windows of their own: all must leave room.
+        windows: Vec<LimitWindow>,
         /// Where it comes from.
         source: EntitlementSource => ["subscription"],
         /// The subscription, order or campaign that it comes from.
@@ -110,6 +112,24 @@ noun! {
         priority: i64 => ["100"],
         /// Where it stands.
         status: EntitlementStatus => ["active"],
+        /// What was used of it in the current period, as its meter was last settled.
+        used_amount: Quantity => ["420"],
+        /// What is left of it by its tightest limit; none for any amount.
+        remaining_amount: Option<Quantity> => ["580"],
+        /// When the current period began.
+        last_reset_at: Option<OffsetDateTime>,
+        /// When usage of it next starts again from zero, if it does.
+        reset_at: Option<OffsetDateTime>,
+        /// What was used of each of its limits: the period's first, then those of `windows`.
+        tallies: Vec<Tally>,
+        /// Whether it is among those that consumption is taken from.
+        in_use: bool => ["true"],
+        /// Whether something is left of it.
+        has_room: bool => ["true"],
+        /// Its place in the order in which consumption is taken from entitlements, if it is.
+        turn: Option<String>,
+        /// When any of this is next different although nothing was changed, if ever.
+        next_change: Option<OffsetDateTime>,
         /// When it was granted.
         created_at: OffsetDateTime,
         /// When it last changed.
@@ -128,6 +148,9 @@ noun! {
     }
     events { exhausted, expired, threshold_reached }
 }
+
+/// How many further limits an entitlement may have.
+const WINDOWS_MAX: usize = 8;
 
 /// The priority of an entitlement that does not say its own.
 pub const PRIORITY_DEFAULT: i64 = 100;
@@ -152,7 +175,7 @@ impl Entitlement {
 
     /// When it next begins or ends to be valid after `now`, if ever.
     #[must_use]
-    pub fn next_change(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    pub fn next_validity(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
         [self.valid_from, self.valid_until].into_iter().flatten().filter(|at| *at > now).min()
     }
 
@@ -170,17 +193,6 @@ impl Entitlement {
     }
 }
 
-/// The stretch of time over which a limit counts: from `start` until before `end`, or for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct Window {
-    /// The first instant.
-    #[serde(with = "time::serde::rfc3339")]
-    pub start: OffsetDateTime,
-    /// The first instant after it, if it ends.
-    #[serde(with = "time::serde::rfc3339::option")]
-    pub end: Option<OffsetDateTime>,
-}
-
 /// What a caller wants of a customer's access to a feature. What is not named stays as it is.
 #[derive(Debug, Clone, PartialEq, Default, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
@@ -195,6 +207,10 @@ pub struct AccessPatch {
     pub included_quantity: Option<Quantity>,
     /// How often usage starts again from zero.
     pub reset_period: Option<ResetPeriod>,
+    /// What of an unused quantity is carried into the next period; [`Change::Clear`] for nothing.
+    pub rollover: Change<Rollover>,
+    /// All further limits, over windows of their own.
+    pub windows: Option<Vec<LimitWindow>>,
     /// Configuration, merged key by key; a null removes a key.
     pub config: Option<Document>,
     /// From when it holds; [`Change::Clear`] for the beginning.
@@ -238,6 +254,20 @@ impl AccessPatch {
         self
     }
 
+    /// Carrying what is left of a period into the next, or nothing.
+    #[must_use]
+    pub fn rollover(mut self, rollover: impl Into<Change<Rollover>>) -> Self {
+        self.rollover = rollover.into();
+        self
+    }
+
+    /// With a further limit, over windows of its own; together they replace those that there were.
+    #[must_use]
+    pub fn window(mut self, window: LimitWindow) -> Self {
+        self.windows.get_or_insert_default().push(window);
+        self
+    }
+
     /// With these keys of the configuration set; a null removes one.
     #[must_use]
     pub fn config(mut self, config: Document) -> Self {
@@ -271,6 +301,10 @@ impl AccessPatch {
         if let Some(period) = self.reset_period {
             to.reset_period = period;
         }
+        super::draft::replace(&self.rollover, &mut to.rollover);
+        if let Some(windows) = &self.windows {
+            to.windows.clone_from(windows);
+        }
         if let Some(config) = &self.config
             && let Some(merged) = faults.note("config", to.config.merged(config))
         {
@@ -300,6 +334,15 @@ impl Entitlement {
             if quantity.is_negative() {
                 faults.add(field, &quantity.to_string(), "must not be negative");
             }
+        }
+        if let Some(Rollover { max, min }) = self.rollover
+            && (min.is_negative() || max < min)
+        {
+            faults.add("rollover", &max.to_string(), "needs 0 ≤ min ≤ max");
+        }
+        if self.windows.len() > WINDOWS_MAX {
+            let count = self.windows.len().to_string();
+            faults.add("windows", &count, "must be at most 8 further limits");
         }
         for (field, at) in [("validFrom", self.valid_from), ("validUntil", self.valid_until)] {
             if let Some(at) = at {
@@ -334,6 +377,12 @@ pub struct NewGrant {
     pub priority: i64,
     /// The order or campaign that it comes from.
     pub source_id: Option<Uuid>,
+    /// How often it is there anew; unless told otherwise as often as the right that it adds to.
+    pub reset_period: Option<ResetPeriod>,
+    /// What of an unused quantity is carried into the next period.
+    pub rollover: Option<Rollover>,
+    /// Further limits, over windows of their own.
+    pub windows: Vec<LimitWindow>,
     /// What makes a retry recognisable: the same key is the same grant.
     pub key: Option<String>,
 }
@@ -351,8 +400,39 @@ impl NewGrant {
             valid_until: None,
             priority: PRIORITY_DEFAULT,
             source_id: None,
+            reset_period: None,
+            rollover: None,
+            windows: Vec::new(),
             key: None,
         }
+    }
+
+    /// A quantity that is there once, until it is used up: a top-up.
+    #[must_use]
+    pub fn once(feature: impl Into<String>, quantity: impl Into<Quantity>) -> Self {
+        Self::of(feature, quantity).resets(ResetPeriod::Never)
+    }
+
+    /// There anew this often, counted from the anchor of the right that it adds to, or else from the
+    /// grant.
+    #[must_use]
+    pub const fn resets(mut self, period: ResetPeriod) -> Self {
+        self.reset_period = Some(period);
+        self
+    }
+
+    /// Carrying what is left of a period into the next.
+    #[must_use]
+    pub const fn rollover(mut self, rollover: Rollover) -> Self {
+        self.rollover = Some(rollover);
+        self
+    }
+
+    /// With a further limit, over windows of its own.
+    #[must_use]
+    pub fn window(mut self, window: LimitWindow) -> Self {
+        self.windows.push(window);
+        self
     }
 
     /// Where it comes from.

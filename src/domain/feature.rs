@@ -122,7 +122,10 @@ noun! {
         overage: Overage => ["reject", "{\"grace\":{\"percent\":10}}"],
         /// What becomes of usage that a smaller tier no longer covers.
         excess: Excess => ["block_new", "{\"grace_days\":14}"],
-        /// What its usage measures. Recorded for the host: both are counted alike so far.
+        /// Whether usage beyond the limit is taken from what is granted later. Otherwise it is
+        /// billed, or forgiven with the end of the period.
+        carries_overage: bool => ["false"],
+        /// What its usage measures.
         measure: Measure => ["flow"],
         /// Whether it may be used at all; a switch for everybody at once.
         is_active: bool => ["true"],
@@ -164,6 +167,8 @@ draft! {
         overage: Overage,
         /// See [`Feature::excess`]; [`Excess::BlockNew`] unless told otherwise.
         excess: Excess,
+        /// See [`Feature::carries_overage`]; false unless told otherwise.
+        carries_overage: bool,
         /// See [`Feature::measure`]; `flow` unless told otherwise.
         measure: String,
         /// See [`Feature::is_active`].
@@ -181,6 +186,7 @@ impl FeatureDraft {
         replace_or_default(&self.config_schema, &mut to.config_schema);
         replace_or_default(&self.overage, &mut to.overage);
         replace_or_default(&self.excess, &mut to.excess);
+        replace_or_default(&self.carries_overage, &mut to.carries_overage);
         if let Change::Set(active) = self.is_active {
             to.is_active = active;
         }

@@ -4,12 +4,12 @@ use super::access::{Access, DenialReason, Remedy};
 use super::allowance::Allowance;
 use super::customer::CustomerId;
 use super::document::Document;
-use super::entitlement::Window;
 use super::feature::{Feature, Overage};
 use super::quantity::Quantity;
 use super::text::Code;
+use super::window::Window;
 use crate::record::{id, noun};
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 id! {
@@ -30,14 +30,24 @@ noun! {
         feature_code: Code => ["ai_credits"],
         /// What was used in the current window.
         used: Quantity => ["420"],
+        /// What is set aside for work that is under way.
+        held: Quantity => ["0"],
         /// The limit of the window; none for any amount.
         limit: Option<Quantity> => ["1000"],
+        /// How high usage may go by the tightest of all limits; none for as high as it likes.
+        ceiling: Option<Quantity> => ["1000"],
+        /// What of the usage lies beyond the limit.
+        over: Quantity => ["0"],
         /// What the base fee includes.
         included: Quantity => ["500"],
         /// The start of the current window.
         window_start: OffsetDateTime,
         /// Its end, exclusive, if it ends.
         window_end: Option<OffsetDateTime>,
+        /// When time alone next makes room, if it does.
+        reset_at: Option<OffsetDateTime>,
+        /// Whether the next use opens a window.
+        opens: bool => ["false"],
         /// When limit, validity or window are next to be computed anew, if ever.
         fresh_until: Option<OffsetDateTime>,
         /// Why it may not be used, whatever the usage.
@@ -56,10 +66,6 @@ noun! {
     events { rolled_over, reconciled }
 }
 
-/// By how much a reset moves at the most when the customer moves to another time zone. One that
-/// would come later follows from another anchor, and does not take back the reset that was promised.
-const ZONE_SHIFT_MAX: Duration = Duration::hours(26);
-
 impl MeterId {
     /// The id of a customer's meter of a feature: derived, so that it is found without a search.
     #[must_use]
@@ -69,29 +75,27 @@ impl MeterId {
 }
 
 impl Meter {
-    /// A meter that has counted nothing.
-    pub(crate) fn new(
-        customer_id: CustomerId,
-        feature_code: Code,
-        allowance: Allowance,
-        now: OffsetDateTime,
-    ) -> Self {
-        let mut meter = Self {
+    /// A meter that has counted nothing and has no window yet.
+    pub(crate) fn new(customer_id: CustomerId, feature_code: Code, now: OffsetDateTime) -> Self {
+        Self {
             id: MeterId::of(customer_id, &feature_code),
             customer_id,
             feature_code,
             used: Quantity::ZERO,
+            held: Quantity::ZERO,
             limit: None,
+            ceiling: None,
+            over: Quantity::ZERO,
             included: Quantity::ZERO,
-            window_start: allowance.window.map_or(now, |window| window.start),
+            window_start: now,
             window_end: None,
+            reset_at: None,
+            opens: false,
             fresh_until: None,
             denial: None,
             valid_until: None,
             config: None,
-        };
-        meter.take(allowance);
-        meter
+        }
     }
 
     /// Whether what the row says of limit, validity and window still holds at `now`.
@@ -100,46 +104,11 @@ impl Meter {
         self.fresh_until.is_none_or(|until| now < until)
     }
 
-    /// Takes over what the entitlements amount to and moves to the window at `now`. Returns the
-    /// window that ended, with its usage, if one did.
-    ///
-    /// A running window keeps its start and its usage, whatever its end becomes: a change of tier
-    /// or of the reset period never gives back or takes away what was used. `now` must not lie
-    /// before the window, so that a clock that was set back cannot reset it twice.
-    pub(crate) fn settle(&mut self, allowance: Allowance, now: OffsetDateTime) -> Option<Closed> {
-        let ended = self.window_end.filter(|end| *end <= now);
-        let closed = ended.map(|end| Closed { start: self.window_start, end, used: self.used });
-        if let Some(end) = ended {
-            self.used = Quantity::ZERO;
-            self.window_start = allowance.window.map_or(end, |window| window.start.max(end));
-            self.window_end = None;
-        }
-        self.take(allowance);
-        closed
-    }
-
-    fn take(&mut self, allowance: Allowance) {
-        self.limit = allowance.limit;
-        self.included = allowance.included;
-        // Without a usable entitlement the window that was running runs on.
-        if let Some(window) = allowance.window {
-            self.window_end = match (self.window_end, window.end) {
-                (Some(promised), Some(end)) if end > promised.saturating_add(ZONE_SHIFT_MAX) => {
-                    Some(promised)
-                }
-                (_, end) => end,
-            };
-        }
-        self.fresh_until = [allowance.fresh_until, self.window_end].into_iter().flatten().min();
-        self.denial = allowance.denial;
-        self.valid_until = allowance.valid_until;
-        self.config = Some(allowance.config).filter(|config| !config.is_empty());
-    }
-
     /// This meter, with the right that `allowance` gives.
     pub(crate) fn judged_by(&self, allowance: &Allowance) -> Self {
         let &Allowance { denial, limit, included, .. } = allowance;
-        Self { limit, included, denial, ..self.clone() }
+        let (ceiling, held, over) = (limit, Quantity::ZERO, Quantity::ZERO);
+        Self { limit, ceiling, held, over, included, denial, ..self.clone() }
     }
 
     /// The window over which the limit counts.
@@ -148,10 +117,28 @@ impl Meter {
         Window { start: self.window_start, end: self.window_end }
     }
 
-    /// What is left of `limit`, never negative.
+    /// How high usage may go, what is set aside left out; none for as high as it likes.
+    pub(crate) fn free_ceiling(&self) -> Option<Quantity> {
+        self.ceiling.map(|ceiling| ceiling.beyond(self.held))
+    }
+
+    /// What is left by the tightest limit, never negative; none for any amount.
     #[must_use]
     pub fn remaining(&self) -> Option<Quantity> {
-        self.limit.map(|limit| limit.beyond(self.used))
+        self.free_ceiling().map(|ceiling| ceiling.beyond(self.used))
+    }
+
+    /// How high usage may go in view of what the feature allows beyond limits.
+    pub(crate) fn reach(&self, overage: Overage) -> Option<Quantity> {
+        let ceiling = self.free_ceiling()?;
+        match (overage, self.limit) {
+            (Overage::Allow, _) => None,
+            (Overage::Grace(_), Some(limit)) => {
+                let grace = overage.ceiling(limit).map_or(Quantity::MAX, |up| up.beyond(limit));
+                ceiling.checked_add(grace.beyond(self.over))
+            }
+            _ => Some(ceiling),
+        }
     }
 
     /// May `quantity` more be used?
@@ -174,7 +161,7 @@ impl Meter {
             remaining: self.remaining(),
             config: config.clone(),
             valid_until: self.valid_until,
-            reset_at: self.window_end,
+            reset_at: self.reset_at,
             reason,
             remedy: reason.and_then(|reason| self.remedy(reason, quantity)),
             window: Some(self.window()),
@@ -184,9 +171,7 @@ impl Meter {
     /// Whether `quantity` more stays below what the limit and the overage allow.
     #[must_use]
     pub fn has_room(&self, overage: Overage, quantity: Quantity) -> bool {
-        let Some(ceiling) = self.limit.and_then(|limit| overage.ceiling(limit)) else {
-            return true;
-        };
+        let Some(ceiling) = self.reach(overage) else { return true };
         match overage {
             // Takes what fits, so there must be room for something.
             Overage::Clamp => self.used < ceiling,
@@ -196,11 +181,13 @@ impl Meter {
 
     /// What would help against `reason`.
     pub(crate) fn remedy(&self, reason: DenialReason, quantity: Quantity) -> Option<Remedy> {
-        match (reason, self.window_end, self.limit) {
+        match (reason, self.reset_at, self.free_ceiling()) {
             // Waiting helps only if the whole quantity fits into an empty window.
-            (DenialReason::LimitReached, end, Some(limit)) if end.is_none() || quantity > limit => {
+            (DenialReason::LimitReached, end, Some(ceiling))
+                if end.is_none() || self.limit.is_some_and(|limit| quantity > limit) =>
+            {
                 let wanted = self.used.checked_add(quantity)?;
-                Some(Remedy::RaiseLimit { by: wanted.beyond(limit) })
+                Some(Remedy::RaiseLimit { by: wanted.beyond(ceiling) })
             }
             (DenialReason::NotYetValid, ..) => reason.remedy(self.fresh_until),
             (_, end, _) => reason.remedy(end),
@@ -217,4 +204,6 @@ pub struct Closed {
     pub end: OffsetDateTime,
     /// What was used in it.
     pub used: Quantity,
+    /// What of the unused quantity was carried on into the next.
+    pub carried_on: Quantity,
 }

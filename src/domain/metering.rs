@@ -178,7 +178,7 @@ impl UsageEvent {
     /// The answer that was given when the event was recorded.
     pub(crate) fn result(&self, duplicate: bool) -> UsageResult {
         let current = self.previous_value.checked_add(self.quantity).unwrap_or(self.previous_value);
-        let remaining = self.quantity_limit.map(|limit| limit.beyond(current));
+        let remaining = self.usage_ceiling.map(|ceiling| ceiling.beyond(current));
         UsageResult {
             success: true,
             feature_code: self.feature_code.clone(),
@@ -234,6 +234,8 @@ pub(crate) struct Asked<'a> {
     pub(crate) adjusts: Option<UsageEventId>,
     pub(crate) reason: Option<Note>,
     pub(crate) metadata: Option<&'a Document>,
+    /// The room that was set aside for it.
+    pub(crate) reserved: Option<Quantity>,
 }
 
 /// Usage that was refused because it would go beyond a limit. Nothing was counted and the

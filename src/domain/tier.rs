@@ -6,6 +6,7 @@ use super::money::Money;
 use super::quantity::Quantity;
 use super::subscription::BillingCycle;
 use super::text::{Code, ExternalId, Malformed, Name, Note};
+use super::window::{LimitWindow, Rollover};
 use crate::error::Faults;
 use crate::record::{id, noun};
 use crate::value::json_field;
@@ -50,27 +51,18 @@ pub struct TierFeature {
     /// How often usage starts again from zero.
     #[serde(default = "never")]
     pub reset_period: ResetPeriod,
-    /// What of the unused quantity is carried into the next period. Recorded: nothing is carried
-    /// yet.
+    /// What of the unused quantity is carried into the next period.
     #[serde(default)]
     pub rollover: Option<Rollover>,
+    /// Further limits that count over windows of their own: all must leave room.
+    #[serde(default)]
+    pub windows: Vec<LimitWindow>,
     /// Configuration of the feature in this tier.
     #[serde(default)]
     pub config: Document,
     /// The price that stands for its usage at Stripe.
     #[serde(default)]
     pub stripe_price_id: Option<ExternalId>,
-}
-
-/// What of an unused quantity is carried into the next period: `min(max, max(min, unused))`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Rollover {
-    /// At the most this much.
-    pub max: Quantity,
-    /// At the least this much.
-    #[serde(default)]
-    pub min: Quantity,
 }
 
 const fn yes() -> bool {
@@ -81,7 +73,7 @@ const fn never() -> ResetPeriod {
     ResetPeriod::Never
 }
 
-json_field!(Fee, Vec<TierFeature>, Vec<TierOverride>, Rollover);
+json_field!(Fee, Vec<TierFeature>, Vec<TierOverride>);
 
 impl TierFeature {
     /// A feature that is on, without a limit.
@@ -97,6 +89,7 @@ impl TierFeature {
             quantity_limit: None,
             reset_period: ResetPeriod::Never,
             rollover: None,
+            windows: Vec::new(),
             config: Document::new(),
             stripe_price_id: None,
         })
@@ -114,6 +107,20 @@ impl TierFeature {
     #[must_use]
     pub fn included(mut self, quantity: impl Into<Quantity>) -> Self {
         self.included_quantity = quantity.into();
+        self
+    }
+
+    /// Carrying what is left of a period into the next.
+    #[must_use]
+    pub const fn rollover(mut self, rollover: Rollover) -> Self {
+        self.rollover = Some(rollover);
+        self
+    }
+
+    /// With a further limit, over windows of its own.
+    #[must_use]
+    pub fn window(mut self, window: LimitWindow) -> Self {
+        self.windows.push(window);
         self
     }
 

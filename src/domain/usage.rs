@@ -105,6 +105,8 @@ noun! {
         previous_value: Quantity => ["417"],
         /// The limit at that time.
         quantity_limit: Option<Quantity> => ["1000"],
+        /// How high usage could go by the tightest of all limits at that time.
+        usage_ceiling: Option<Quantity> => ["1000"],
         /// The included quantity at that time.
         included_quantity: Quantity => ["500"],
         /// Why the usage was set or adjusted.
@@ -209,6 +211,8 @@ noun! {
         window_end: OffsetDateTime,
         /// What was used in it.
         used: Quantity => ["930"],
+        /// What of the unused quantity was carried on, and so is no longer there for late usage.
+        carried_on: Quantity => ["0"],
     }
     relationships {
         meter: "meter" one "whose window it was",

@@ -1,13 +1,14 @@
 //! Entitlements: given by tiers, set by hand, granted on top, and what they amount to.
 
 use crate::domain::access::Access;
+use crate::domain::calendar::ResetPeriod;
 use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::document::Document;
 use crate::domain::entitlement::{
     AccessPatch, Entitlement, EntitlementId, EntitlementSource, EntitlementStatus, NewGrant,
     PRIORITY_DEFAULT,
 };
-use crate::domain::feature::Feature;
+use crate::domain::feature::{Feature, Measure};
 use crate::domain::quantity::Quantity;
 use crate::domain::subscription::{Subscription, SubscriptionKind};
 use crate::domain::text::{Code, ExternalId};
@@ -99,8 +100,7 @@ impl Tx<'_> {
         }
         self.whole(|tx| {
             let event = if known.is_none() { "entitlement.granted" } else { "entitlement.updated" };
-            tx.keep_entitlement(entitlement, event)?;
-            tx.refresh_meter(&customer, &feature.code)?;
+            tx.keep_entitlement(&customer, entitlement, event)?;
             tx.view().check(customer.id, feature.code.as_str())
         })
     }
@@ -147,9 +147,14 @@ impl Tx<'_> {
             entitlement.anchor = base.anchor;
             entitlement.time_zone = base.time_zone;
         }
+        entitlement.reset_period = new.reset_period.unwrap_or(entitlement.reset_period);
+        entitlement.rollover = new.rollover;
+        entitlement.windows.clone_from(&new.windows);
         entitlement.check(&mut faults);
         faults.check()?;
         if let (Some(key), Some(granted)) = (key, self.get::<Entitlement>(id)?) {
+            // What the right that it adds to has become since then is no part of the question.
+            entitlement.reset_period = new.reset_period.unwrap_or(granted.reset_period);
             return match differs(&granted, &entitlement) {
                 None => Ok(granted),
                 Some(field) => {
@@ -159,9 +164,7 @@ impl Tx<'_> {
             };
         }
         self.whole(|tx| {
-            let entitlement = tx.keep_entitlement(entitlement, "entitlement.granted")?;
-            tx.refresh_meter(&customer, &feature.code)?;
-            Ok(entitlement)
+            tx.keep_entitlement(&customer, entitlement, "entitlement.granted")
         })
     }
 
@@ -211,8 +214,7 @@ impl Tx<'_> {
         entitlement.status = to;
         let customer = self.require::<Customer>(entitlement.customer_id)?;
         self.whole(|tx| {
-            let entitlement = tx.keep_entitlement(entitlement, event)?;
-            tx.refresh_meter(&customer, &entitlement.feature_code)?;
+            let entitlement = tx.keep_entitlement(&customer, entitlement, event)?;
             if to == EntitlementStatus::Active {
                 // The tier may have changed while it was stopped.
                 let running = tx.view().running(customer.id)?;
@@ -245,10 +247,10 @@ impl Tx<'_> {
         for former in
             held.iter().filter(|it| followed(it) && !wanted.contains_key(&it.feature_code))
         {
-            self.delete::<Entitlement>(former.id)?;
+            let (code, barred) = (&former.feature_code, customer.barred());
+            self.replace_entitlement(customer.id, code, barred, former.id, None)?;
             let data = json!({ "feature": former.feature_code });
             self.announce("entitlement.revoked", former.id, customer.id, data);
-            self.refresh_meter(customer, &former.feature_code)?;
         }
         for (code, (given, subscription)) in wanted {
             let id = EntitlementId::base(customer.id, &code);
@@ -264,8 +266,7 @@ impl Tx<'_> {
                 continue;
             }
             let event = if known.is_some() { "entitlement.updated" } else { "entitlement.granted" };
-            self.keep_entitlement(entitlement, event)?;
-            self.refresh_meter(customer, &code)?;
+            self.keep_entitlement(customer, entitlement, event)?;
         }
         Ok(())
     }
@@ -276,8 +277,7 @@ impl Tx<'_> {
         for mut held in self.view().all::<Entitlement>(Query::all().eq(CUSTOMER, &customer.id))? {
             if held.time_zone != zone {
                 held.time_zone = zone.clone();
-                let held = self.keep_entitlement(held, "entitlement.updated")?;
-                self.refresh_meter(customer, &held.feature_code)?;
+                self.keep_entitlement(customer, held, "entitlement.updated")?;
             }
         }
         Ok(())
@@ -289,13 +289,28 @@ impl Tx<'_> {
         self.view().cached_feature(parsed.as_str())?.ok_or_else(missing)
     }
 
-    pub(crate) fn keep_entitlement(
+    /// Keeps an entitlement, its meter in line with it.
+    fn keep_entitlement(
         &mut self,
+        customer: &Customer,
         mut entitlement: Entitlement,
         event: &'static str,
     ) -> Result<Entitlement> {
         entitlement.updated_at = self.now();
-        self.put(&entitlement)?;
+        let measured = self.view().cached_feature(entitlement.feature_code.as_str())?;
+        if measured.is_some_and(|it| it.measure == Measure::Level) {
+            // What exists does not start again from zero.
+            entitlement.reset_period = ResetPeriod::Never;
+        }
+        let (id, feature) = (entitlement.id, entitlement.feature_code.clone());
+        let kept = self.replace_entitlement(
+            customer.id,
+            &feature,
+            customer.barred(),
+            id,
+            Some(entitlement.clone()),
+        )?;
+        let entitlement = kept.unwrap_or(entitlement);
         let data = json!({
             "feature": entitlement.feature_code, "source": entitlement.source,
             "limit": entitlement.limit,
@@ -322,16 +337,26 @@ impl Tx<'_> {
             config: Document::new(),
             limit: None,
             included_quantity: Quantity::ZERO,
-            reset_period: crate::domain::calendar::ResetPeriod::Never,
+            reset_period: ResetPeriod::Never,
             anchor: now,
             time_zone: customer.timezone.clone().unwrap_or(TimeZone::UTC),
             rollover: None,
+            windows: Vec::new(),
             source: EntitlementSource::Manual,
             source_id: None,
             valid_from: None,
             valid_until: None,
             priority: PRIORITY_DEFAULT,
             status: EntitlementStatus::Active,
+            used_amount: Quantity::ZERO,
+            remaining_amount: None,
+            last_reset_at: None,
+            reset_at: None,
+            tallies: Vec::new(),
+            in_use: false,
+            has_room: false,
+            turn: None,
+            next_change: None,
             created_at: now,
             updated_at: now,
         }
@@ -351,6 +376,7 @@ fn take(
     entitlement.included_quantity = given.included_quantity;
     entitlement.reset_period = given.reset_period;
     entitlement.rollover = given.rollover;
+    entitlement.windows = given.windows;
     entitlement.anchor = subscription.start_date;
     entitlement.time_zone = customer.timezone.clone().unwrap_or(TimeZone::UTC);
     entitlement.source_id = Some(subscription.id.into());
@@ -376,6 +402,10 @@ fn differs(granted: &Entitlement, asked: &Entitlement) -> Option<&'static str> {
         Some("validity")
     } else if granted.priority != asked.priority {
         Some("priority")
+    } else if (granted.reset_period, granted.rollover) != (asked.reset_period, asked.rollover) {
+        Some("reset period")
+    } else if granted.windows != asked.windows {
+        Some("windows")
     } else {
         None
     }

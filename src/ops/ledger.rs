@@ -182,7 +182,10 @@ impl Tx<'_> {
                     };
                     let known = windows.get(&found.window_start);
                     let end = known.map_or_else(next, |window| window.window_end);
-                    tx.put(&window_of(&meter, found.window_start, end, found.computed))?;
+                    let carried = known.map_or(Quantity::ZERO, |window| window.carried_on);
+                    let window =
+                        window_of(&meter, found.window_start, end, found.computed, carried);
+                    tx.put(&window)?;
                 }
                 let reason = reason("the counter differed from the events")?;
                 let kind = SnapshotType::Reconciliation;
@@ -219,7 +222,8 @@ impl Tx<'_> {
         // What the running window took over from usage ahead of the clock counts in it.
         windows.remove(&meter.window_start);
         if let Some(closed) = closed {
-            let window = window_of(meter, closed.start, closed.end, closed.used);
+            let Closed { start, end, used, carried_on } = *closed;
+            let window = window_of(meter, start, end, used, carried_on);
             windows.insert(closed.start, window);
         }
         let before = windows.range(..=at).next_back().map(|(_, window)| window);
@@ -245,7 +249,9 @@ impl Tx<'_> {
         let next = [next, Some(running.0).filter(|_| is_late)].into_iter().flatten().min();
         let start = former.map_or(period.start, |former| period.start.max(former));
         let end = next.map_or(end, |next| end.min(next));
-        Ok(Some(window_of(meter, start, end, Quantity::ZERO)))
+        // What nobody wrote down may all have been carried on.
+        let carried_on = base.and_then(|it| it.rollover).map_or(Quantity::ZERO, |it| it.max);
+        Ok(Some(window_of(meter, start, end, Quantity::ZERO, carried_on)))
     }
 }
 
@@ -254,6 +260,7 @@ fn window_of(
     start: OffsetDateTime,
     end: OffsetDateTime,
     used: Quantity,
+    carried_on: Quantity,
 ) -> UsageWindow {
     UsageWindow {
         id: UsageWindowId::of(meter.id, start),
@@ -262,6 +269,7 @@ fn window_of(
         window_start: start,
         window_end: end,
         used,
+        carried_on,
     }
 }
 

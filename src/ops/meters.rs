@@ -1,8 +1,9 @@
 //! Meters: kept in step with the entitlements, the customer's standing and the calendar.
 
-use crate::domain::access::DenialReason;
 use crate::domain::allowance::allowance;
+use crate::domain::calendar::ResetPeriod;
 use crate::domain::customer::{Customer, CustomerId};
+use crate::domain::entitlement::Entitlement;
 use crate::domain::meter::{Closed, Meter, MeterId};
 use crate::domain::quantity::Quantity;
 use crate::domain::text::{Code, Note};
@@ -35,33 +36,38 @@ impl View<'_> {
         let now = self.now().max(meter.window_start);
         if !meter.is_fresh(now) {
             let barred = self.require::<Customer>(customer)?.barred();
-            self.settle(&mut meter, barred, now)?;
+            meter = self.settled(meter, barred, now)?.books.meter;
         }
         Ok(Some(meter))
     }
 
-    /// Brings a meter in line with the entitlements and the calendar at `now`. Returns the window
-    /// that ended, if one did; the new one begins with the usage that was ahead of the clock.
-    pub(crate) fn settle(
+    /// The meter as it would say what its customer may use at another instant. In a window that
+    /// ended, only what was there for that window counts: not what is there once, which other
+    /// windows may have used up, nor what was carried on.
+    pub(crate) fn right_at(
         &self,
-        meter: &mut Meter,
-        barred: Option<DenialReason>,
-        now: OffsetDateTime,
-    ) -> Result<Option<Closed>> {
-        let grants = self.grants(meter.customer_id, &meter.feature_code)?;
-        let closed = meter.settle(allowance(barred, &grants, now), now);
-        if closed.is_some() {
-            let ahead = UsageWindowId::of(meter.id, meter.window_start);
-            meter.used = self.get::<UsageWindow>(ahead)?.map_or(meter.used, |window| window.used);
-        }
-        Ok(closed)
-    }
-
-    /// The meter as it would say what its customer may use at another instant.
-    pub(crate) fn right_at(&self, meter: &Meter, at: OffsetDateTime) -> Result<Meter> {
+        meter: &Meter,
+        at: OffsetDateTime,
+        window: Option<&UsageWindow>,
+    ) -> Result<Meter> {
         let barred = self.require::<Customer>(meter.customer_id)?.barred();
-        let grants = self.grants(meter.customer_id, &meter.feature_code)?;
-        Ok(meter.judged_by(&allowance(barred, &grants, at)))
+        let mut grants = self.grants(meter.customer_id, &meter.feature_code)?;
+        let recurs = |it: &Entitlement| it.reset_period != ResetPeriod::Never;
+        if window.is_some() && grants.iter().any(recurs) {
+            grants.retain(|it| recurs(it) || !it.source.is_additional());
+        }
+        let right = meter.judged_by(&allowance(barred, &grants, at));
+        let Some(window) = window else {
+            // In the running window what is left is what is left now, if anything can be used.
+            let (ceiling, limit) = match meter.denial {
+                None => (meter.ceiling, meter.limit),
+                Some(_) => (right.ceiling, right.limit),
+            };
+            let (held, over) = (meter.held, meter.over);
+            return Ok(Meter { ceiling, limit, held, over, ..right });
+        };
+        let ceiling = right.ceiling.map(|ceiling| ceiling.beyond(window.carried_on));
+        Ok(Meter { ceiling, ..right })
     }
 }
 
@@ -74,42 +80,29 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Brings a meter in line with the entitlements, the customer's standing and the calendar. It
-    /// is made with the first entitlement.
+    /// Brings a meter in line with the entitlements, the customer's standing and the calendar.
     pub(crate) fn refresh_meter(
         &mut self,
         customer: &Customer,
         feature: &Code,
     ) -> Result<Option<Meter>> {
-        let before = self.get::<Meter>(MeterId::of(customer.id, feature))?;
-        let Some(before) = before else {
-            let grants = self.view().grants(customer.id, feature)?;
-            if grants.is_empty() {
-                return Ok(None);
-            }
-            let now = self.now();
-            let amount = allowance(customer.barred(), &grants, now);
-            let meter = Meter::new(customer.id, feature.clone(), amount, now);
-            self.insert(&meter)?;
-            return Ok(Some(meter));
+        let Some(before) = self.get::<Meter>(MeterId::of(customer.id, feature))? else {
+            return Ok(None);
         };
         // A clock that was set back does not open a window again.
         let now = self.now().max(before.window_start);
-        let mut meter = before.clone();
-        let closed = self.view().settle(&mut meter, customer.barred(), now)?;
-        if meter != before {
-            self.put(&meter)?;
-        }
-        if let Some(closed) = closed {
-            self.record_closed(&meter, closed)?;
-        }
-        Ok(Some(meter))
+        let mut settled = self.view().settled(before.clone(), customer.barred(), now)?;
+        self.keep_settled(&mut settled, Some(&before))?;
+        Ok(Some(settled.books.meter))
     }
 
     /// Keeps what was used in a window that ended; a window without usage leaves nothing.
     pub(crate) fn record_closed(&mut self, meter: &Meter, closed: Closed) -> Result<()> {
         let id = UsageWindowId::of(meter.id, closed.start);
-        if closed.used == Quantity::ZERO && self.get::<UsageWindow>(id)?.is_none() {
+        if closed.used == Quantity::ZERO
+            && closed.carried_on == Quantity::ZERO
+            && self.get::<UsageWindow>(id)?.is_none()
+        {
             return Ok(());
         }
         self.put(&UsageWindow {
@@ -119,6 +112,7 @@ impl Tx<'_> {
             window_start: closed.start,
             window_end: closed.end,
             used: closed.used,
+            carried_on: closed.carried_on,
         })?;
         let reason = crate::ops::ledger::reason("the window ended")?;
         let snapshot = self.snapshot(meter, SnapshotType::Reset, reason, closed.used);
