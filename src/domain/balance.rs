@@ -36,6 +36,8 @@ noun! {
         included: Sum => ["500"],
         /// What was taken in this window from others than the one that leads.
         topped: Quantity => ["0"],
+        /// What was used in this window and no entitlement gave.
+        unclaimed: Quantity => ["0"],
         /// What a leading entitlement that was taken away had used in this window.
         left_behind: Quantity => ["0"],
         /// The entitlement whose window the meter counts over.
@@ -130,6 +132,7 @@ impl Balance {
             room: Sum::default(),
             included: Sum::default(),
             topped: Quantity::ZERO,
+            unclaimed: Quantity::ZERO,
             left_behind: Quantity::ZERO,
             leading: None,
             others: 0,
@@ -138,6 +141,11 @@ impl Balance {
             endless: 0,
             unopened: 0,
         }
+    }
+
+    /// Whether any entitlement has something left.
+    pub(crate) fn room_is_left(&self) -> bool {
+        self.boundless > 0 || self.room != Sum::default()
     }
 
     /// Adds (`by` 1) or takes away (−1) what one entitlement is part of.
@@ -288,16 +296,23 @@ impl Settlement {
                 self.note(id, quantity.beyond(whole(left, part)), part, Quantity::ZERO);
             }
         }
-        let Some(id) = leading.filter(|_| left.is_positive()) else { return };
-        if let Some(it) = self.parties.get_mut(&id).and_then(|party| party.is.as_mut()) {
+        if !left.is_positive() {
+            return;
+        }
+        let leader = leading.and_then(|id| Some((id, self.parties.get_mut(&id)?.is.as_mut()?)));
+        if let Some((id, it)) = leader {
             it.consume(left, now);
             self.note(id, quantity.beyond(left), left, left);
+        } else {
+            self.balance.unclaimed = whole(self.balance.unclaimed, left);
         }
     }
 
     fn give_back(&mut self, quantity: Quantity, order: impl Iterator<Item = EntitlementId>) {
         let now = self.now;
-        let mut left = quantity;
+        let unclaimed = self.balance.unclaimed;
+        self.balance.unclaimed = unclaimed.beyond(quantity);
+        let mut left = quantity.beyond(unclaimed);
         let leading = self.balance.leading.and_then(|id| Some((id, self.get(id)?.over())));
         let first = leading.into_iter();
         for (id, most) in first.chain(order.map(|id| (id, Quantity::MAX))) {
@@ -313,20 +328,23 @@ impl Settlement {
         }
     }
 
-    /// What the leading entitlement gave beyond its limit and others should give instead.
+    /// What was used beyond limits and is to be taken from whatever has something left.
     pub(crate) fn uncovered(&self) -> Quantity {
-        let leading = self.balance.leading.filter(|_| self.overage.onto_grants);
-        leading.and_then(|id| self.get(id)).map_or(Quantity::ZERO, Entitlement::over)
+        if !self.overage.onto_grants {
+            return Quantity::ZERO;
+        }
+        let leading = self.balance.leading.and_then(|id| self.get(id));
+        let over = leading.map_or(Quantity::ZERO, Entitlement::over);
+        whole(over, self.balance.unclaimed)
     }
 
-    /// Lets others give what the leading entitlement gave beyond its limit.
+    /// Takes what was used beyond limits from those that have something left.
     pub(crate) fn cover(&mut self) {
-        let (over, now) = (self.uncovered(), self.now);
-        let Some(leading) = self.balance.leading.filter(|_| over.is_positive()) else { return };
-        let others = self.present().filter(|it| it.id != leading && it.has_room);
-        let mut order: Vec<_> = others.map(|it| (it.turn.clone(), it.id)).collect();
+        let (uncovered, now) = (self.uncovered(), self.now);
+        let with_room = self.present().filter(|it| it.has_room);
+        let mut order: Vec<_> = with_room.map(|it| (it.turn.clone(), it.id)).collect();
         order.sort();
-        let mut left = over;
+        let mut left = uncovered;
         for (_, id) in order {
             let Some(it) = self.parties.get_mut(&id).and_then(|party| party.is.as_mut()) else {
                 continue;
@@ -338,13 +356,15 @@ impl Settlement {
                 self.note(id, Quantity::ZERO, part, Quantity::ZERO);
             }
         }
-        let covered = over.beyond(left);
-        let back = Quantity::from_millionths(covered.millionths().saturating_neg());
-        if covered.is_positive()
-            && let Some(it) = self.parties.get_mut(&leading).and_then(|party| party.is.as_mut())
-        {
-            it.give_back(covered, now);
-            self.note(leading, Quantity::ZERO, back, back);
+        let covered = uncovered.beyond(left);
+        let back = covered.beyond(self.balance.unclaimed);
+        self.balance.unclaimed = self.balance.unclaimed.beyond(covered);
+        let leading = self.balance.leading.filter(|_| back.is_positive());
+        let leader = leading.and_then(|id| Some((id, self.parties.get_mut(&id)?.is.as_mut()?)));
+        if let Some((id, it)) = leader {
+            it.give_back(back, now);
+            let back = Quantity::from_millionths(back.millionths().saturating_neg());
+            self.note(id, Quantity::ZERO, back, back);
         }
     }
 
@@ -432,6 +452,7 @@ impl Settlement {
             self.meter.window_end = None;
             self.balance.settled = Quantity::ZERO;
             self.balance.topped = Quantity::ZERO;
+            self.balance.unclaimed = Quantity::ZERO;
             self.balance.left_behind = Quantity::ZERO;
         }
         // Without a usable entitlement the window that was running runs on.
@@ -481,7 +502,9 @@ impl Settlement {
         meter.limit = leading.as_ref().filter(|_| bounded).map(|leading| {
             let own = leading.offer().unwrap_or(Quantity::MAX);
             let others = room.beyond(leading.remaining_amount.unwrap_or_default());
-            whole(own, whole(others, self.balance.topped))
+            let limit = whole(own, whole(others, self.balance.topped));
+            let reach = meter.ceiling.filter(|_| room.is_positive());
+            reach.map_or(limit, |reach| limit.max(reach))
         });
         meter.over = leading.as_ref().map_or(Quantity::ZERO, Entitlement::over);
         meter.included = self.balance.included.quantity();

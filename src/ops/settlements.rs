@@ -166,8 +166,10 @@ impl View<'_> {
             self.lead(books)?;
         }
         let uncovered = books.uncovered();
-        if uncovered.is_positive() && books.balance.others > 0 {
-            self.queue(books, uncovered)?;
+        if uncovered.is_positive() && books.balance.room_is_left() {
+            if books.balance.others > 0 {
+                self.queue(books, uncovered)?;
+            }
             books.cover();
             books.move_on();
         }
