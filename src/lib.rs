@@ -16,7 +16,7 @@ pub mod value;
 pub use domain::access::{Access, CustomerRef, Denial, DenialReason, Remedy};
 pub use domain::billing::{
     ActiveSubscription, BillingGateway, BillingLink, BillingStatus, CheckoutSession,
-    GatewaySubscription,
+    GatewaySubscription, MeterEvent, MeterFailure,
 };
 pub use domain::calendar::ResetPeriod;
 pub use domain::clues::Hints;
@@ -25,6 +25,7 @@ pub use domain::customer::{
     Address, Customer, CustomerAction, CustomerDraft, CustomerId, CustomerKind, CustomerSize,
     CustomerStatus, RiskLevel, Stage,
 };
+pub use domain::delivery::{Delivery, DeliveryAction, DeliveryQueue, DeliveryReport};
 pub use domain::display_name::DisplayName;
 pub use domain::document::Document;
 pub use domain::domain_name::DomainName;

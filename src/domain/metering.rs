@@ -350,6 +350,13 @@ impl HistoryFilter {
         self
     }
 
+    /// Leaves out those that have reached the billing gateway.
+    #[must_use]
+    pub const fn undelivered(mut self) -> Self {
+        self.exclude_delivered = true;
+        self
+    }
+
     /// Only usage from then on.
     #[must_use]
     pub const fn from(mut self, at: OffsetDateTime) -> Self {

@@ -63,6 +63,7 @@ impl Tx<'_> {
             config_schema: Document::new(),
             overage: Overage::Reject,
             excess: Excess::BlockNew,
+            billing_meter: None,
             measure: Measure::Flow,
             is_active: true,
             created_at: now,

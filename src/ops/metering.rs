@@ -196,7 +196,8 @@ impl Tx<'_> {
             }
             Err(refusal) => return Err(refusal),
         };
-        let event = self.event(id, target, asked, &admitted);
+        let mut event = self.event(id, target, asked, &admitted);
+        let posting = self.post(&mut event, &admitted.feature)?;
         self.whole(|tx| {
             // The insert itself tells whether the key was used: most calls are no retries.
             if !tx.insert(&event)? {
@@ -204,6 +205,7 @@ impl Tx<'_> {
                 return repeated(&first, target, asked);
             }
             tx.effect(admitted, &event)?;
+            tx.hand_over(posting)?;
             Ok(event.result(false))
         })
     }

@@ -10,6 +10,8 @@ mod backfill;
 mod billing;
 mod contacts;
 mod customers;
+mod delivery;
+mod delivery_queue;
 mod display_names;
 mod entitlements;
 mod events;
