@@ -14,10 +14,10 @@ mod tx;
 pub mod value;
 
 pub use domain::access::{Access, CustomerRef, Denial, DenialReason, Remedy};
-pub use domain::balance::{Balance, Burn, BurnId};
+pub use domain::balance::{Balance, Burn, BurnId, BurnedShare};
 pub use domain::billing::{
     ActiveSubscription, BillingGateway, BillingLink, BillingStatus, CheckoutSession,
-    GatewaySubscription,
+    GatewaySubscription, MeterEvent, MeterFailure,
 };
 pub use domain::calendar::ResetPeriod;
 pub use domain::clues::Hints;
@@ -26,6 +26,7 @@ pub use domain::customer::{
     Address, Customer, CustomerAction, CustomerDraft, CustomerId, CustomerKind, CustomerSize,
     CustomerStatus, RiskLevel, Stage,
 };
+pub use domain::delivery::{Delivery, DeliveryAction, DeliveryQueue, DeliveryReport};
 pub use domain::display_name::DisplayName;
 pub use domain::document::Document;
 pub use domain::domain_name::DomainName;
@@ -37,7 +38,7 @@ pub use domain::entitlement::{
 pub use domain::event::{Event, EventId};
 pub use domain::feature::{Excess, Feature, FeatureDraft, FeatureKind, Grace, Measure, Overage};
 pub use domain::flair::{Flair, FlairId};
-pub use domain::hold::{Commit, Hold, HoldId, HoldStatus, Reserve};
+pub use domain::hold::{Commit, Committed, Hold, HoldId, HoldStatus, Reserve};
 pub use domain::link::{Link, LinkId, LinkKind, LinksReset, ProductId, SyncStatus};
 pub use domain::meter::{Meter, MeterId};
 pub use domain::metering::{
@@ -64,8 +65,8 @@ pub use domain::usage::{
     DeliveryStatus, SnapshotType, UsageEvent, UsageEventId, UsageEventType, UsageSnapshot,
     UsageSource,
 };
-pub use domain::window::{LimitWindow, Rollover, Window, WindowKind};
 pub use domain::user::{User, UserDraft, UserId};
+pub use domain::window::{LimitWindow, Rollover, Window, WindowKind};
 pub use domain::zone::TimeZone;
 pub use error::{Error, ErrorCode, Fault, Faults, Result};
 pub use noun::Noun;

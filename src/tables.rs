@@ -6,6 +6,7 @@
 use crate::domain::balance::{Balance, Burn};
 use crate::domain::contact::Contact;
 use crate::domain::customer::Customer;
+use crate::domain::delivery::{Delivery, DeliveryQueue};
 use crate::domain::display_name::DisplayName;
 use crate::domain::entitlement::Entitlement;
 use crate::domain::event::{Counter, Event};
@@ -127,4 +128,7 @@ tables! {
     Refund "refund" {}
     UsageWindow "usage_window" { index ["meter_id", "window_start"]; }
     UsageSnapshot "usage_snapshot" { index ["meter_id", "created_at"]; }
+    // Only what is billed and not delivered yet.
+    Delivery "delivery" { index ["customer_id", "sequence"]; }
+    DeliveryQueue "delivery_queue" { index ["due_at"]; }
 }

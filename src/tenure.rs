@@ -95,6 +95,9 @@ pub struct Config {
     pub thresholds: Vec<u32>,
     /// How sure smart linking must be to link, 0–1: 0.6. Anything else is refused when it is used.
     pub min_confidence: f64,
+    /// After how many attempts usage that the billing gateway does not take is given up: 100, which
+    /// takes about three weeks. At least one is made.
+    pub delivery_attempts_max: u32,
 }
 
 impl Default for Config {
@@ -104,6 +107,7 @@ impl Default for Config {
             early_usage_max: Duration::minutes(5),
             thresholds: DEFAULT_PERCENTAGES.to_vec(),
             min_confidence: MIN_CONFIDENCE,
+            delivery_attempts_max: 100,
         }
     }
 }
@@ -149,7 +153,7 @@ impl Builder {
         self
     }
 
-    /// Asks `gateway` about checkouts and subscriptions.
+    /// Asks `gateway` about checkouts and subscriptions, and sends it the usage that it bills.
     pub fn billing(mut self, gateway: impl BillingGateway + 'static) -> Self {
         self.billing = Some(Arc::new(gateway));
         self

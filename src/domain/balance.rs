@@ -13,10 +13,12 @@ use super::feature::{Feature, Overage};
 use super::meter::{Closed, Meter, MeterId};
 use super::quantity::Quantity;
 use super::tally::whole;
+use super::usage::UsageEvent;
 use crate::record::{id, noun};
 use crate::value::field;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 id! {
     /// Identifies a burn.
@@ -42,6 +44,8 @@ noun! {
         left_behind: Quantity => ["0"],
         /// The entitlement whose window the meter counts over.
         leading: Option<EntitlementId>,
+        /// How often consumption was taken from entitlements.
+        settlements: i64 => ["12"],
         /// How many entitlements there are besides the base.
         others: i64 => ["0"],
         /// How many of all can be used.
@@ -124,6 +128,17 @@ impl TryFrom<String> for Sum {
 
 field!(Sum, Text, |s| s.0.to_string(), |v| v.parse().ok().map(Self));
 
+impl BurnId {
+    /// The id of the `nth` part of a settlement of a meter: later ones sort after earlier ones.
+    fn of(meter: MeterId, settlement: i64, nth: usize) -> Self {
+        let meter = u64::try_from(meter.uuid().as_u128() >> 64).unwrap_or(0);
+        let (settlement, nth) =
+            (settlement.cast_unsigned(), u16::try_from(nth).unwrap_or(u16::MAX));
+        let number = (u128::from(settlement & 0xffff_ffff_ffff) << 16) | u128::from(nth);
+        Self::from(Uuid::from_u128((u128::from(meter) << 64) | number))
+    }
+}
+
 impl Balance {
     pub(crate) fn new(id: MeterId) -> Self {
         Self {
@@ -135,6 +150,7 @@ impl Balance {
             unclaimed: Quantity::ZERO,
             left_behind: Quantity::ZERO,
             leading: None,
+            settlements: 0,
             others: 0,
             usable: 0,
             boundless: 0,
@@ -206,6 +222,36 @@ impl Carry {
     }
 }
 
+/// What one entitlement gave for one usage event.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct BurnedShare {
+    /// The entitlement.
+    pub entitlement_id: EntitlementId,
+    /// How much it gave.
+    pub quantity: Quantity,
+}
+
+/// What each of `burns`, in the order in which they were settled, gave for `event`. Consumption is
+/// a stretch of the usage of its window, and so is a burn: what they have in common is what was
+/// given. What two settlements gave for the same stretch, because usage was taken back in between,
+/// counts once, by the earlier.
+pub(crate) fn shares(event: &UsageEvent, burns: &[Burn]) -> Vec<BurnedShare> {
+    let mut from = event.previous_value;
+    let end = whole(from, event.quantity);
+    let mut shares = Vec::new();
+    for burn in burns.iter().filter(|burn| burn.quantity.is_positive()) {
+        let until = whole(burn.usage_from, burn.quantity).min(end);
+        let quantity = until.beyond(from.max(burn.usage_from));
+        if burn.usage_from <= from && quantity.is_positive() {
+            shares.push(BurnedShare { entitlement_id: burn.entitlement_id, quantity });
+            from = until;
+        }
+    }
+    shares
+}
+
 /// A meter that is being settled, with the entitlements that matter to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Settlement {
@@ -244,11 +290,8 @@ impl Settlement {
 
     /// Lets a stored entitlement take part.
     pub(crate) fn join(&mut self, it: Entitlement) {
-        let party = || Party {
-            stored: Some(it.clone()),
-            weighed: Some(it.clone()),
-            is: Some(it.clone()),
-        };
+        let party =
+            || Party { stored: Some(it.clone()), weighed: Some(it.clone()), is: Some(it.clone()) };
         self.parties.entry(it.id).or_insert_with(party);
     }
 
@@ -268,10 +311,8 @@ impl Settlement {
     /// returns to those that gave last.
     pub(crate) fn burn(&mut self) {
         let change = self.unsettled();
-        let mut order: Vec<(String, EntitlementId)> = self
-            .present()
-            .filter_map(|it| it.turn.clone().map(|turn| (turn, it.id)))
-            .collect();
+        let mut order: Vec<(String, EntitlementId)> =
+            self.present().filter_map(|it| it.turn.clone().map(|turn| (turn, it.id))).collect();
         order.sort();
         if change.is_positive() {
             self.take(change, order.into_iter().map(|(_, id)| id));
@@ -280,6 +321,7 @@ impl Settlement {
             self.give_back(given, order.into_iter().rev().map(|(_, id)| id));
         }
         self.balance.settled = self.meter.used;
+        self.balance.settlements = self.balance.settlements.saturating_add(1);
     }
 
     fn take(&mut self, quantity: Quantity, order: impl Iterator<Item = EntitlementId>) {
@@ -425,6 +467,24 @@ impl Settlement {
         }
     }
 
+    /// What was taken from entitlements, to be kept.
+    pub(crate) fn burns(&mut self, at: OffsetDateTime) -> Vec<Burn> {
+        let (meter_id, customer_id) = (self.meter.id, self.meter.customer_id);
+        let kept = |(nth, burned): (usize, Burned)| Burn {
+            id: BurnId::of(meter_id, self.balance.settlements, nth),
+            meter_id,
+            customer_id,
+            entitlement_id: burned.entitlement,
+            window_start: burned.window_start,
+            usage_from: burned.from,
+            quantity: burned.quantity,
+            overage: burned.overage,
+            created_at: at,
+        };
+        let burned = std::mem::take(&mut self.burned);
+        burned.into_iter().enumerate().map(kept).collect()
+    }
+
     /// The entitlement that leads among those that take part: the base if it is usable, else the
     /// first in their order.
     pub(crate) fn first(&self) -> Option<EntitlementId> {
@@ -471,7 +531,8 @@ impl Settlement {
             return;
         }
         let used = |id: Option<EntitlementId>| {
-            id.and_then(|id| self.parties.get(&id)?.is.as_ref()).map_or(Quantity::ZERO, |it| it.used_amount)
+            id.and_then(|id| self.parties.get(&id)?.is.as_ref())
+                .map_or(Quantity::ZERO, |it| it.used_amount)
         };
         let left = if former.is_some_and(|id| self.get(id).is_some()) {
             used(former)
@@ -494,11 +555,8 @@ impl Settlement {
         let room = self.balance.room.quantity();
         let bounded = self.balance.boundless == 0 && self.balance.usable > 0;
         let meter = &mut self.meter;
-        meter.ceiling = if self.balance.boundless > 0 {
-            None
-        } else {
-            Some(whole(self.balance.settled, room))
-        };
+        meter.ceiling =
+            if self.balance.boundless > 0 { None } else { Some(whole(self.balance.settled, room)) };
         meter.limit = leading.as_ref().filter(|_| bounded).map(|leading| {
             let own = leading.offer().unwrap_or(Quantity::MAX);
             let others = room.beyond(leading.remaining_amount.unwrap_or_default());
@@ -534,7 +592,8 @@ impl Settlement {
     pub(crate) fn changed(&self) -> (Vec<&Entitlement>, Vec<EntitlementId>) {
         let changed = self.parties.values().filter(|party| party.is != party.stored);
         let put = changed.filter_map(|party| party.is.as_ref()).collect();
-        let gone = |party: &Party| party.stored.as_ref().filter(|_| party.is.is_none()).map(|it| it.id);
+        let gone =
+            |party: &Party| party.stored.as_ref().filter(|_| party.is.is_none()).map(|it| it.id);
         (put, self.parties.values().filter_map(gone).collect())
     }
 }

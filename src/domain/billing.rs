@@ -1,6 +1,8 @@
 //! Billing: what tenure asks of the system that takes the money.
 
-use super::text::ExternalId;
+use super::quantity::Quantity;
+use super::text::{ExternalId, Line};
+use super::usage::UsageEventId;
 use crate::error::Result;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -37,6 +39,37 @@ pub struct GatewaySubscription {
     pub started_at: OffsetDateTime,
 }
 
+/// Usage that a gateway is to bill.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct MeterEvent {
+    /// Identifies it, the same in every attempt: what was taken once must not count again.
+    pub identifier: UsageEventId,
+    /// The meter that it counts on.
+    pub event_name: Line,
+    /// The customer at the gateway.
+    pub customer_id: ExternalId,
+    /// How much, printed as an exact decimal; negative for what is given back.
+    pub value: Quantity,
+    /// When it was used.
+    pub timestamp: OffsetDateTime,
+}
+
+/// Why a gateway did not do what was asked of it with a meter event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MeterFailure {
+    /// It was not reached or had no time: nothing happened, and it is asked again later.
+    #[error("{0}")]
+    NotTaken(String),
+    /// It gave no answer, or a broken one: it may have happened. It is asked again later, with the
+    /// same identifier, but not after it has forgotten that, which is taken to be after 23 hours.
+    #[error("{0}")]
+    Unknown(String),
+    /// It will never do it.
+    #[error("{0}")]
+    Refused(String),
+}
+
 /// The system that takes the money. Calls go over a network: tenure never makes one inside a
 /// transaction.
 pub trait BillingGateway: Send + Sync {
@@ -54,6 +87,26 @@ pub trait BillingGateway: Send + Sync {
     ///
     /// As [`checkout_session`](Self::checkout_session).
     fn subscription(&self, id: &ExternalId) -> Result<Option<GatewaySubscription>>;
+
+    /// Takes usage to bill, and returns by which id the gateway knows it. What it took already under
+    /// the same identifier is taken, and does not count again.
+    ///
+    /// # Errors
+    ///
+    /// Which of the three it is decides whether it is tried again.
+    fn send_meter_event(&self, event: &MeterEvent) -> Result<ExternalId, MeterFailure>;
+
+    /// Cancels usage that was taken. What is cancelled already stays so, which is no failure.
+    ///
+    /// # Errors
+    ///
+    /// [`MeterFailure::Refused`] when it is too late, or there is no such usage: it is then
+    /// corrected by a negative quantity.
+    fn cancel_meter_event(
+        &self,
+        event_name: &Line,
+        identifier: UsageEventId,
+    ) -> Result<(), MeterFailure>;
 }
 
 /// What claiming a checkout or linking a subscription led to.

@@ -71,7 +71,8 @@ impl Entitlement {
         let over = matches!(self.status, EntitlementStatus::Revoked | EntitlementStatus::Expired);
         let validity = self.next_validity(now).filter(|_| !over);
         let frame = self.frame();
-        let moves = self.with_tallies().filter_map(|(limit, tally)| tally.next_change(&limit, frame));
+        let moves =
+            self.with_tallies().filter_map(|(limit, tally)| tally.next_change(&limit, frame));
         self.next_change = moves.filter(|_| self.in_use).chain(validity).min();
     }
 

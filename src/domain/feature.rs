@@ -122,10 +122,15 @@ noun! {
         overage: Overage => ["reject", "{\"grace\":{\"percent\":10}}"],
         /// What becomes of usage that a smaller tier no longer covers.
         excess: Excess => ["block_new", "{\"grace_days\":14}"],
-        /// Whether usage beyond the limit is taken from what is granted later. Otherwise it is
-        /// billed, or forgiven with the end of the period.
+        /// Whether usage beyond the limit counts again in the next window, and is taken from what is
+        /// granted later. Otherwise it ends with the window; only below a limit that rejects or
+        /// clamps is it always taken from what is granted later.
         carries_overage: bool => ["false"],
-        /// What its usage measures.
+        /// The meter of the billing gateway on which its usage is billed (Stripe's `event_name`);
+        /// none when its usage is not billed. All that is counted is sent there.
+        billing_meter: Option<Line> => ["ai_credits_used"],
+        /// What its usage measures. A level has no windows: what exists does not start again from
+        /// zero.
         measure: Measure => ["flow"],
         /// Whether it may be used at all; a switch for everybody at once.
         is_active: bool => ["true"],
@@ -171,6 +176,8 @@ draft! {
         carries_overage: bool,
         /// See [`Feature::measure`]; `flow` unless told otherwise.
         measure: String,
+        /// See [`Feature::billing_meter`]; usage that was recorded before is not billed.
+        billing_meter: String,
         /// See [`Feature::is_active`].
         is_active: bool,
     }
@@ -182,6 +189,7 @@ impl FeatureDraft {
         faults.optional("description", &self.description, &mut to.description, Note::parse);
         faults.required("kind", &self.kind, &mut to.kind, str::parse);
         faults.optional("unit", &self.unit, &mut to.unit, Line::parse);
+        faults.optional("billingMeter", &self.billing_meter, &mut to.billing_meter, Line::parse);
         faults.required("measure", &self.measure, &mut to.measure, str::parse);
         replace_or_default(&self.config_schema, &mut to.config_schema);
         replace_or_default(&self.overage, &mut to.overage);

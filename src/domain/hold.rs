@@ -4,6 +4,7 @@ use super::access::CustomerRef;
 use super::customer::CustomerId;
 use super::document::Document;
 use super::meter::MeterId;
+use super::metering::UsageResult;
 use super::quantity::Quantity;
 use super::text::{Code, IdempotencyKey};
 use super::usage::UsageEventId;
@@ -116,6 +117,17 @@ impl Reserve {
 
 /// The longest time that room can be set aside.
 pub(crate) const TTL_MAX: Duration = Duration::days(31);
+
+/// What became of a hold, and what was counted for it.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Committed {
+    /// The hold.
+    pub hold: Hold,
+    /// What was counted; none if nothing was used.
+    pub usage: Option<UsageResult>,
+}
 
 /// What was really used of a hold.
 #[derive(Debug, Clone, PartialEq)]

@@ -224,7 +224,7 @@ impl UsageEvent {
 }
 
 /// What a caller asks of a meter: the content that an idempotency key stands for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Asked<'a> {
     pub(crate) event_type: UsageEventType,
     /// The increment, the difference, or the value to set.
@@ -236,6 +236,18 @@ pub(crate) struct Asked<'a> {
     pub(crate) metadata: Option<&'a Document>,
     /// The room that was set aside for it.
     pub(crate) reserved: Option<Quantity>,
+}
+
+impl<'a> Asked<'a> {
+    /// What a track asks for.
+    pub(crate) fn increment(track: &'a Track) -> Self {
+        Self {
+            quantity: track.quantity,
+            event_time: track.event_time.map(super::instant::utc),
+            metadata: track.metadata.as_ref(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Usage that was refused because it would go beyond a limit. Nothing was counted and the
@@ -349,6 +361,13 @@ impl HistoryFilter {
     #[must_use]
     pub const fn of_type(mut self, event_type: UsageEventType) -> Self {
         self.event_type = Some(event_type);
+        self
+    }
+
+    /// Leaves out those that have reached the billing gateway.
+    #[must_use]
+    pub const fn undelivered(mut self) -> Self {
+        self.exclude_delivered = true;
         self
     }
 

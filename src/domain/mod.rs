@@ -13,6 +13,7 @@ mod country;
 pub mod customer;
 mod customer_status;
 pub mod cycle;
+pub mod delivery;
 pub mod display_name;
 pub mod document;
 pub mod domain_name;

@@ -114,9 +114,8 @@ impl Tally {
                 if let (Some(quantity), rollover) = (limit.limit(), limit.rollover()) {
                     let unused = whole(quantity, self.carried).beyond(self.used);
                     let over = self.used.beyond(whole(quantity, self.carried));
-                    let carried = |it: super::window::Rollover| {
-                        it.carried_through(windows, unused, quantity)
-                    };
+                    let carried =
+                        |it: super::window::Rollover| it.carried_through(windows, unused, quantity);
                     self.used = if debt { over } else { Quantity::ZERO };
                     self.carried = rollover.map_or(Quantity::ZERO, carried);
                 } else {
@@ -124,8 +123,8 @@ impl Tally {
                 }
                 (self.start, self.end) = (Some(period.start().max(end)), Some(period.end()));
             }
-            (Some(_), Some(promised))
-                if period.end() > promised.saturating_add(ZONE_SHIFT_MAX) => {}
+            (Some(_), Some(promised)) if period.end() > promised.saturating_add(ZONE_SHIFT_MAX) => {
+            }
             (Some(_), _) => self.end = Some(period.end()),
         }
     }

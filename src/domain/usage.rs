@@ -31,6 +31,13 @@ words! {
     }
 }
 
+#[expect(clippy::derivable_impls, reason = "the list of words derives the rest")]
+impl Default for UsageEventType {
+    fn default() -> Self {
+        Self::Increment
+    }
+}
+
 words! {
     /// Where a usage event came from.
     pub enum UsageSource {
@@ -54,9 +61,9 @@ words! {
         Pending = "pending",
         /// It has.
         Delivered = "delivered",
-        /// It was refused for good.
+        /// It was refused for good, or given up.
         Failed = "failed",
-        /// It is not meant to.
+        /// It is not meant to, or was refunded before it was sent.
         NotApplicable = "not_applicable",
     }
 }
@@ -74,8 +81,8 @@ words! {
 }
 
 noun! {
-    /// One entry of the ledger of usage: never changed, never removed. A meter is the sum of its
-    /// events.
+    /// One entry of the ledger of usage: never removed, and never changed but for its delivery to
+    /// the billing gateway. A meter is the sum of its events.
     pub struct UsageEvent(UsageEventId), "usage event", "usage events", "metering" {
         /// Identifies the event; follows from meter and idempotency key.
         id: UsageEventId,
@@ -121,13 +128,13 @@ noun! {
         performed_by: Option<String> => ["u_17"],
         /// The product in which it was used.
         product_id: ProductId => ["default"],
-        /// The customer at the billing gateway.
+        /// The customer at the billing gateway, if it was known there when this was recorded.
         billing_profile_id: Option<ExternalId>,
         /// Whether it has reached the billing gateway.
         stripe_delivery_status: DeliveryStatus => ["not_applicable"],
-        /// Its id at the billing gateway.
+        /// Its id at the billing gateway; none for one that cancels another there.
         stripe_event_id: Option<ExternalId>,
-        /// Why it has not reached it.
+        /// Why it has not reached it: what the last attempt came to.
         stripe_delivery_error: Option<Note>,
         /// When it reached it.
         delivered_at: Option<OffsetDateTime>,
@@ -137,7 +144,8 @@ noun! {
         customer: "customer" one "whose usage it is",
         adjusts: "usage event" one "the event that it corrects",
     }
-    actions { track => tracked, set => set, adjust => adjusted }
+    actions { track => tracked, set => set, adjust => adjusted, retry => delivery_retried }
+    events { delivered, delivery_failed }
 }
 
 impl UsageEventId {

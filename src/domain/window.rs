@@ -75,7 +75,8 @@ impl Rollover {
     ) -> Quantity {
         let first = self.carried(unused).millionths();
         let idle = i128::from(windows.saturating_sub(1).max(0));
-        let grown = idle.saturating_mul(i128::from(limit.millionths())).saturating_add(first.into());
+        let grown =
+            idle.saturating_mul(i128::from(limit.millionths())).saturating_add(first.into());
         let grown = i64::try_from(grown).map_or(Quantity::MAX, Quantity::from_millionths);
         grown.min(self.max).max(self.carried(unused))
     }

@@ -46,6 +46,18 @@ pub(crate) struct Admitted {
     freed: Quantity,
 }
 
+impl Admitted {
+    /// Whether all of `quantity` fits, a clamping limit included.
+    pub(crate) fn must_fit(&self, quantity: Quantity) -> Result<()> {
+        let overage = match self.feature.overage {
+            Overage::Clamp => Overage::Reject,
+            other => other,
+        };
+        let feature = Feature { overage, ..(*self.feature).clone() };
+        room(&self.meter, &feature, self.before, quantity).map(drop)
+    }
+}
+
 impl Tx<'_> {
     /// Duplicate, then limit, then effect.
     pub(crate) fn count(&mut self, target: &Target, asked: &Asked<'_>) -> Result<UsageResult> {
@@ -77,14 +89,27 @@ impl Tx<'_> {
         admitted: Admitted,
     ) -> Result<UsageResult> {
         let id = UsageEventId::of(admitted.meter.id, &target.key);
-        let event = self.event(id, target, asked, &admitted);
+        let mut event = self.event(id, target, asked, &admitted);
+        let posting = self.post(&mut event, &admitted.feature)?;
         // The insert itself tells whether the key was used: most calls are no retries.
         if !self.insert(&event)? {
             let first = self.require::<UsageEvent>(id)?;
             return repeated(&first, target, asked);
         }
         self.effect(admitted, &event)?;
+        self.hand_over(posting)?;
         Ok(event.result(false))
+    }
+
+    /// The answer to a change of nothing, of which nothing is written.
+    pub(crate) fn unchanged(
+        &self,
+        target: &Target,
+        asked: &Asked<'_>,
+        admitted: &Admitted,
+    ) -> UsageResult {
+        let id = UsageEventId::of(target.meter(), &target.key);
+        self.event(id, target, asked, admitted).result(true)
     }
 
     /// Whether the change may be made, and what exactly it is; nothing is written.
@@ -355,7 +380,7 @@ fn repeated(first: &UsageEvent, target: &Target, asked: &Asked<'_>) -> Result<Us
 
 /// How much of `quantity` is counted on top of `before`: all of it, or with a clamping limit what
 /// fits.
-pub(crate) fn room(
+fn room(
     meter: &Meter,
     feature: &Feature,
     before: Quantity,

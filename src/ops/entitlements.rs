@@ -9,6 +9,7 @@ use crate::domain::entitlement::{
     PRIORITY_DEFAULT,
 };
 use crate::domain::feature::{Feature, Measure};
+use crate::domain::meter::{Meter, MeterId};
 use crate::domain::quantity::Quantity;
 use crate::domain::subscription::{Subscription, SubscriptionKind};
 use crate::domain::text::{Code, ExternalId};
@@ -21,23 +22,27 @@ use crate::store::schema::Col;
 use crate::tables::Stored;
 use crate::tx::{Tx, View};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 const CUSTOMER: Col = <Entitlement as Stored>::TABLE.col("customer_id");
 const FEATURE: Col = <Entitlement as Stored>::TABLE.col("feature_code");
 
 impl View<'_> {
-    /// The entitlement with this id.
+    /// The entitlement with this id, with what is left of it at present.
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`].
     pub fn entitlement(&self, id: EntitlementId) -> Result<Entitlement> {
-        self.require(id)
+        let mut found = self.require::<Entitlement>(id)?;
+        let feature = found.feature_code.clone();
+        self.bring_up_to_date(found.customer_id, &feature, std::slice::from_mut(&mut found))?;
+        Ok(found)
     }
 
-    /// All entitlements of a customer, by feature. One whose meter is at its limit is `exhausted`.
+    /// All entitlements of a customer, by feature, with what is left of them at present. One that is
+    /// used up, or whose meter is at its limit, is `exhausted`.
     ///
     /// # Errors
     ///
@@ -47,16 +52,33 @@ impl View<'_> {
         let query = Query::all().eq(CUSTOMER, &customer);
         let mut all = self.all::<Entitlement>(query)?;
         all.sort_by(|a, b| a.feature_code.cmp(&b.feature_code).then_with(|| a.id.cmp(&b.id)));
-        for entitlement in &mut all {
-            let full = match self.current_meter(customer, &entitlement.feature_code)? {
-                Some(meter) => meter.remaining().is_some_and(|left| !left.is_positive()),
-                None => false,
-            };
-            if full && entitlement.is_usable(self.now()) {
+        let features: BTreeSet<Code> = all.iter().map(|it| it.feature_code.clone()).collect();
+        for feature in features {
+            self.bring_up_to_date(customer, &feature, &mut all)?;
+        }
+        Ok(all)
+    }
+
+    /// Shows what is left of the entitlements behind one meter at present.
+    fn bring_up_to_date(
+        &self,
+        customer: CustomerId,
+        feature: &Code,
+        all: &mut [Entitlement],
+    ) -> Result<()> {
+        let Some(meter) = self.get::<Meter>(MeterId::of(customer, feature))? else { return Ok(()) };
+        let now = self.now().max(meter.window_start);
+        let books = self.settled(meter, None, now)?.books;
+        let is_full = books.meter.remaining().is_some_and(|left| !left.is_positive());
+        for entitlement in all.iter_mut().filter(|it| it.feature_code == *feature) {
+            if let Some(current) = books.get(entitlement.id) {
+                *entitlement = current.clone();
+            }
+            if entitlement.in_use && (is_full || !entitlement.has_room) {
                 entitlement.status = EntitlementStatus::Exhausted;
             }
         }
-        Ok(all)
+        Ok(())
     }
 
     /// The customer's entitlements to one feature.
@@ -163,9 +185,7 @@ impl Tx<'_> {
                 }
             };
         }
-        self.whole(|tx| {
-            tx.keep_entitlement(&customer, entitlement, "entitlement.granted")
-        })
+        self.whole(|tx| tx.keep_entitlement(&customer, entitlement, "entitlement.granted"))
     }
 
     /// Stops an entitlement for now.
@@ -202,7 +222,7 @@ impl Tx<'_> {
         to: EntitlementStatus,
         event: &'static str,
     ) -> Result<Entitlement> {
-        let mut entitlement = self.view().entitlement(id)?;
+        let mut entitlement = self.require::<Entitlement>(id)?;
         let from = entitlement.status;
         if from == to {
             return Ok(entitlement);

@@ -64,6 +64,7 @@ impl Tx<'_> {
             overage: Overage::Reject,
             excess: Excess::BlockNew,
             carries_overage: false,
+            billing_meter: None,
             measure: Measure::Flow,
             is_active: true,
             created_at: now,

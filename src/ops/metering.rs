@@ -2,7 +2,6 @@
 
 use crate::domain::access::CustomerRef;
 use crate::domain::customer::CustomerId;
-use crate::domain::instant;
 use crate::domain::meter::MeterId;
 use crate::domain::metering::{Asked, Correction, Track, UsageResult};
 use crate::domain::quantity::Quantity;
@@ -53,23 +52,18 @@ impl Tx<'_> {
     /// feature; [`Error::Denied`] when the customer has no right to it now;
     /// [`Error::LimitExceeded`]; [`Error::KeyReused`] when the key was used for something else.
     pub fn track(&mut self, track: &Track) -> Result<UsageResult> {
+        let target = self.track_target(track)?;
+        self.count(&target, &Asked::increment(track))
+    }
+
+    /// Whose meter a track is about, every fault of it noted.
+    pub(crate) fn track_target(&self, track: &Track) -> Result<Target> {
         let mut faults = Faults::default();
         if !track.quantity.is_positive() {
             faults.add("quantity", &track.quantity.to_string(), "must be above zero");
         }
-        let asked = Asked {
-            event_type: UsageEventType::Increment,
-            quantity: track.quantity,
-            event_time: track.event_time.map(instant::utc),
-            adjusts: None,
-            reason: None,
-            metadata: track.metadata.as_ref(),
-            reserved: None,
-        };
         let key = track.idempotency_key.as_deref();
-        let target =
-            self.target(&track.customer, &track.feature, key, track.source, None, faults)?;
-        self.count(&target, &asked)
+        self.target(&track.customer, &track.feature, key, track.source, None, faults)
     }
 
     /// Sets the usage of the current window to a value, to correct it. A limit does not refuse it:

@@ -2,7 +2,7 @@
 
 use crate::domain::access::DenialReason;
 use crate::domain::allowance::allowance;
-use crate::domain::balance::{Balance, Burn, Carry, Settlement};
+use crate::domain::balance::{Balance, Carry, Settlement};
 use crate::domain::customer::CustomerId;
 use crate::domain::entitlement::{Entitlement, EntitlementId};
 use crate::domain::hold::{Hold, HoldStatus};
@@ -12,9 +12,9 @@ use crate::domain::tally::whole;
 use crate::domain::text::Code;
 use crate::domain::usage::{UsageWindow, UsageWindowId};
 use crate::error::Result;
+use crate::record::Record as _;
 use crate::store::query::{Op, Query};
 use crate::store::schema::Col;
-use crate::record::Record as _;
 use crate::tables::Stored;
 use crate::tx::{Tx, View};
 use serde_json::json;
@@ -275,18 +275,8 @@ impl Tx<'_> {
         for id in gone {
             self.delete::<Entitlement>(id)?;
         }
-        for burned in std::mem::take(&mut books.burned) {
-            self.put(&Burn {
-                id: self.fresh(),
-                meter_id: books.meter.id,
-                customer_id: books.meter.customer_id,
-                entitlement_id: burned.entitlement,
-                window_start: burned.window_start,
-                usage_from: burned.from,
-                quantity: burned.quantity,
-                overage: burned.overage,
-                created_at: self.now(),
-            })?;
+        for burn in books.burns(self.now()) {
+            self.put(&burn)?;
         }
         for mut hold in std::mem::take(lapsed) {
             hold.status = HoldStatus::Expired;

@@ -36,6 +36,7 @@ mod contacts;
 mod corrections;
 mod custom_store;
 mod customers;
+mod delivery;
 mod entitlements;
 mod events;
 mod histories;

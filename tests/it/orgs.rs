@@ -4,9 +4,10 @@ use crate::support::{Till, World, document, dump, eur, events};
 use serde_json::json;
 use tenure::{
     AccessPatch, BillingCycle, ContactDraft, ContactId, Correction, CustomerAction, CustomerDraft,
-    CustomerId, EntitlementId, Error, EventId, ExternalId, FeatureDraft, Hints, NewFlair, NewGrant,
-    NewLink, NewSubscription, Onboard, Quantity, ResetPeriod, Result, SubscriptionAction,
-    SubscriptionId, Tenure, TierDraft, TierFeature, Track, UserDraft, UserId, When,
+    CustomerId, EntitlementId, Error, EventId, ExternalId, FeatureDraft, Hints, MeterFailure,
+    NewFlair, NewGrant, NewLink, NewSubscription, Onboard, Quantity, ResetPeriod, Result,
+    SubscriptionAction, SubscriptionId, Tenure, TierDraft, TierFeature, Track, UserDraft, UserId,
+    When,
 };
 use uuid::Uuid;
 
@@ -42,7 +43,8 @@ fn tour_of(tenure: &Tenure, till: &Till, mark: &str) -> Result<Ids> {
         tx.register_user(&token("mia"), &named)
     })?;
     write(&mut |tx| {
-        tx.define_feature(&credits, &FeatureDraft::default().name(text("Credits")))?;
+        let billed = FeatureDraft::default().name(text("Credits")).billing_meter(token("used"));
+        tx.define_feature(&credits, &billed)?;
         tx.define_feature(&credits, &FeatureDraft::default().description(text("what for")))?;
         tx.define_feature(&sso, &FeatureDraft::default().kind("feature"))?;
         let some = |limit: i32| {
@@ -129,6 +131,11 @@ fn tour_of(tenure: &Tenure, till: &Till, mark: &str) -> Result<Ids> {
         tx.set_usage(&Correction::new(customer, credits.as_str(), 7, text("count")))?;
         tx.reconcile(customer, &credits).map(drop)
     })?;
+    till.meters.fail_meter_events(1, MeterFailure::Refused(text("no")));
+    tenure.deliver_usage(1)?;
+    tenure.deliver_usage(100)?;
+    let failed = tenure.read(|view| view.failed_deliveries(customer, 1, None))?.items;
+    write(&mut |tx| tx.retry_failed(failed[0].id).map(drop))?;
 
     let request =
         Onboard::org(token("org_4")).company(text("Hooli")).contact(email("gavin"), text("Gavin"));

@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
+use tenure::billing::FakeBilling;
 use tenure::store::memory::MemoryStore;
 use tenure::{
     Access, BillingCycle, BillingGateway, Builder, CheckoutSession, Customer, CustomerDraft,
     CustomerId, Document, Error, ErrorCode, Event, ExternalId, FeatureDraft, GatewaySubscription,
-    HistoryFilter, Money, PAGE_MAX, ResetPeriod, Result, Store, SubscriptionStatus, Tenure,
-    TierDraft, TierFeature, Track, Tx, View,
+    HistoryFilter, Line, MeterEvent, MeterFailure, Money, PAGE_MAX, ResetPeriod, Result, Store,
+    SubscriptionStatus, Tenure, TierDraft, TierFeature, Track, Tx, UsageEventId, View,
 };
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
@@ -257,7 +258,15 @@ pub fn dump(tenure: &Tenure) -> String {
 
 /// A billing gateway that knows what the story tells it.
 #[derive(Clone, Default)]
-pub struct Till(Arc<Mutex<Books>>);
+pub struct Till {
+    books: Arc<Mutex<Books>>,
+    /// What it hears of usage.
+    pub meters: FakeBilling,
+    /// What happens next between its taking of usage and its answer.
+    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
+}
+
+type Meanwhile = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct Books {
@@ -269,7 +278,12 @@ struct Books {
 impl Till {
     /// Whether the gateway cannot be reached.
     pub fn down(&self, is_down: bool) {
-        self.0.lock().unwrap().is_down = is_down;
+        self.books.lock().unwrap().is_down = is_down;
+    }
+
+    /// Lets something happen between the taking of the next usage and the answer.
+    pub fn meanwhile(&self, happens: impl FnOnce() + Send + 'static) {
+        *self.meanwhile.lock().unwrap() = Some(Box::new(happens));
     }
 
     /// A subscription of one seat at this price that runs.
@@ -282,7 +296,7 @@ impl Till {
             quantity: 1,
             started_at: BEGINNING,
         };
-        self.0.lock().unwrap().subscriptions.insert(id.to_owned(), subscription);
+        self.books.lock().unwrap().subscriptions.insert(id.to_owned(), subscription);
     }
 
     /// A checkout session that led, or will lead, to a subscription.
@@ -294,11 +308,11 @@ impl Till {
             subscription_id: subscription.map(ToOwned::to_owned),
             customer_id: None,
         };
-        self.0.lock().unwrap().sessions.insert(id.to_owned(), session);
+        self.books.lock().unwrap().sessions.insert(id.to_owned(), session);
     }
 
     fn ask<T>(&self, find: impl FnOnce(&Books) -> Option<T>) -> Result<Option<T>> {
-        let books = self.0.lock().unwrap();
+        let books = self.books.lock().unwrap();
         if books.is_down {
             return Err(Error::Gateway("it is down".to_owned()));
         }
@@ -313,6 +327,19 @@ impl BillingGateway for Till {
 
     fn subscription(&self, id: &ExternalId) -> Result<Option<GatewaySubscription>> {
         self.ask(|books| books.subscriptions.get(id.as_str()).cloned())
+    }
+
+    fn send_meter_event(&self, event: &MeterEvent) -> Result<ExternalId, MeterFailure> {
+        let answer = self.meters.send_meter_event(event);
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(happens) = meanwhile {
+            happens();
+        }
+        answer
+    }
+
+    fn cancel_meter_event(&self, name: &Line, id: UsageEventId) -> Result<(), MeterFailure> {
+        self.meters.cancel_meter_event(name, id)
     }
 }
 

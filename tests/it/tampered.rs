@@ -20,6 +20,7 @@ struct Inner {
     transactions: AtomicUsize,
     failing: Mutex<Option<String>>,
     tables: Mutex<Vec<&'static Table>>,
+    written: Mutex<Vec<&'static str>>,
 }
 
 impl Tampered {
@@ -29,12 +30,18 @@ impl Tampered {
             transactions: AtomicUsize::default(),
             failing: Mutex::default(),
             tables: Mutex::default(),
+            written: Mutex::default(),
         }))
     }
 
     /// How many write transactions there were.
     pub fn writes(&self) -> usize {
         self.0.transactions.load(Ordering::SeqCst)
+    }
+
+    /// The tables of the rows that were written since it was last asked, in order.
+    pub fn written(&self) -> Vec<&'static str> {
+        std::mem::take(&mut *self.0.written.lock().unwrap())
     }
 
     /// Lets the next change of a table fail.
@@ -76,18 +83,20 @@ impl Store for Tampered {
 
     fn write(&self, org: OrgId, body: &mut WriteBody<'_>) -> Result<()> {
         self.0.transactions.fetch_add(1, Ordering::SeqCst);
-        let failing = &self.0.failing;
-        self.0.store.write(org, &mut |writer| body(&mut Through { writer, failing }))
+        let Inner { failing, written, .. } = &*self.0;
+        self.0.store.write(org, &mut |writer| body(&mut Through { writer, failing, written }))
     }
 }
 
 struct Through<'t> {
     writer: &'t mut dyn Writer,
     failing: &'t Mutex<Option<String>>,
+    written: &'t Mutex<Vec<&'static str>>,
 }
 
 impl Through<'_> {
     fn pass(&self, table: &Table) -> Result<()> {
+        self.written.lock().unwrap().push(table.name);
         let mut failing = self.failing.lock().unwrap();
         if failing.as_deref() != Some(table.name) {
             return Ok(());

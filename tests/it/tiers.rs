@@ -3,9 +3,9 @@
 use crate::support::{World, eur, fields};
 use tenure::domain::draft::Change;
 use tenure::{
-    AccessPatch, BillingCycle, CustomerId, EntitlementSource, ErrorCode, ExternalId, NewGrant,
-    NewSubscription, Quantity, ResetPeriod, SuggestedAction, TierDraft, TierFeature, TierOverride,
-    When,
+    AccessPatch, BillingCycle, CustomerId, EntitlementSource, EntitlementStatus, ErrorCode,
+    ExternalId, NewGrant, NewSubscription, Quantity, ResetPeriod, SuggestedAction, TierDraft,
+    TierFeature, TierOverride, When,
 };
 use time::Duration;
 
@@ -148,7 +148,10 @@ fn a_change_of_tier_keeps_usage_and_leaves_what_others_gave_alone(world: &World)
     world.done(|tx| tx.set_access(id, "ai_credits", &by_hand));
     world.done(|tx| tx.downgrade(id, "starter", When::Now));
     assert_eq!(limit(world, id), Some(43.into()), "what was set by hand is not the tier's");
-    assert_eq!(world.seen(|view| view.entitlement(promotion.id)), promotion);
+    let kept = world.seen(|view| view.entitlement(promotion.id));
+    assert_eq!((kept.limit, kept.source), (promotion.limit, promotion.source));
+    // 60 were used: 33 of what was set by hand, 10 of the promotion, and 17 before the limit fell.
+    assert_eq!((kept.used_amount, kept.status), (10.into(), EntitlementStatus::Exhausted));
     assert!(world.check(id, "sso").can_use, "the addon outlives the tier that had it too");
 }
 
