@@ -42,8 +42,8 @@ pub use domain::hold::{Commit, Committed, Hold, HoldId, HoldStatus, Reserve};
 pub use domain::link::{Link, LinkId, LinkKind, LinksReset, ProductId, SyncStatus};
 pub use domain::meter::{Meter, MeterId};
 pub use domain::metering::{
-    Correction, Discrepancy, HistoryFilter, LimitExceeded, Reconciliation, Track, UsageResult,
-    Verification,
+    Correction, Discrepancy, DiscrepancyKind, HistoryFilter, LimitExceeded, Reconciliation, Track,
+    UsageResult, Verification,
 };
 pub use domain::money::{Currency, Money};
 pub use domain::onboarding::{

@@ -159,6 +159,21 @@ impl Balance {
         }
     }
 
+    /// The balance that `entitlements`, all those behind the meter, add up to.
+    pub(crate) fn recounted(&self, base: EntitlementId, entitlements: &[Entitlement]) -> Self {
+        let mut counted = Self {
+            settled: self.settled,
+            topped: self.topped,
+            unclaimed: self.unclaimed,
+            left_behind: self.left_behind,
+            leading: self.leading,
+            settlements: self.settlements,
+            ..Self::new(self.id)
+        };
+        entitlements.iter().for_each(|it| counted.weigh(it, base, 1));
+        counted
+    }
+
     /// Whether any entitlement has something left.
     pub(crate) fn room_is_left(&self) -> bool {
         self.boundless > 0 || self.room != Sum::default()

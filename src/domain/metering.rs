@@ -7,6 +7,7 @@ use super::meter::{Meter, MeterId};
 use super::quantity::Quantity;
 use super::text::{Code, Note};
 use super::usage::{UsageEvent, UsageEventId, UsageEventType, UsageSource};
+use crate::record::words;
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -284,7 +285,20 @@ impl std::fmt::Display for LimitExceeded {
     }
 }
 
-/// A difference between a counter and the ledger that it should sum up.
+words! {
+    /// What differs between a counter and what it should sum up.
+    pub enum DiscrepancyKind {
+        /// The usage of a window, from the events in it.
+        Usage = "usage",
+        /// What is set aside, from the holds that are open.
+        Held = "held",
+        /// What is left, from what each entitlement has left; the same quantity twice where their
+        /// number differs instead.
+        Room = "room",
+    }
+}
+
+/// A difference between a counter and what it should sum up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -295,9 +309,11 @@ pub struct Discrepancy {
     pub customer_id: CustomerId,
     /// The feature.
     pub feature_code: Code,
-    /// What the counter of the window says.
+    /// What differs.
+    pub kind: DiscrepancyKind,
+    /// What the counter says.
     pub stored: Quantity,
-    /// What the events add up to.
+    /// What it should say.
     pub computed: Quantity,
     /// The first instant of the window that differs.
     #[serde(with = "time::serde::rfc3339")]
@@ -313,7 +329,9 @@ pub struct Verification {
     pub meters: usize,
     /// How many usage events were added up.
     pub events: usize,
-    /// Every difference; with correct code and a sound file there is none.
+    /// How many differences there are; with correct code and a sound file none.
+    pub differences: usize,
+    /// The first 1,000 of them, in the order of the meters' ids.
     pub discrepancies: Vec<Discrepancy>,
 }
 
@@ -321,7 +339,7 @@ impl Verification {
     /// Whether everything agreed.
     #[must_use]
     pub fn is_sound(&self) -> bool {
-        self.discrepancies.is_empty()
+        self.differences == 0
     }
 }
 

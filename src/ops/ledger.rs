@@ -3,19 +3,17 @@
 use crate::domain::access::CustomerRef;
 use crate::domain::entitlement::Entitlement;
 use crate::domain::meter::{Closed, Meter, MeterId};
-use crate::domain::metering::{Discrepancy, HistoryFilter, Reconciliation, Verification};
+use crate::domain::metering::HistoryFilter;
 use crate::domain::quantity::Quantity;
 use crate::domain::text::Note;
-use crate::domain::usage::{SnapshotType, UsageEvent, UsageSnapshot, UsageWindow, UsageWindowId};
+use crate::domain::usage::{UsageEvent, UsageSnapshot, UsageWindow, UsageWindowId};
 use crate::error::{Error, Result};
 use crate::ops::features::parse_code;
 use crate::page::{Cursor, Page};
 use crate::store::query::{Op, Query};
 use crate::store::schema::Col;
 use crate::tables::Stored;
-use crate::tenure::Tenure;
 use crate::tx::{Tx, View};
-use serde_json::json;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
@@ -105,49 +103,13 @@ impl View<'_> {
         self.page(query, limit, cursor)
     }
 
-    fn meter_id(&self, customer: &CustomerRef, feature: &str) -> Result<MeterId> {
+    pub(crate) fn meter_id(&self, customer: &CustomerRef, feature: &str) -> Result<MeterId> {
         let customer = self.resolve_customer(customer)?;
         Ok(MeterId::of(customer.id, &parse_code("feature", feature)?))
     }
 
-    /// Every difference between the counters of a meter and its events, and how many events there
-    /// are.
-    fn compare(&self, meter: &Meter) -> Result<(Vec<Discrepancy>, usize)> {
-        let mut sums: BTreeMap<OffsetDateTime, i128> = BTreeMap::new();
-        let mut events = 0_usize;
-        self.each_usage(meter.id, None, None, |event| {
-            let sum = sums.entry(event.window_start).or_default();
-            *sum = sum.saturating_add(i128::from(event.quantity.millionths()));
-            events = events.saturating_add(1);
-            Ok(())
-        })?;
-        // A window of which nothing is kept counted nothing.
-        let mut stored: BTreeMap<OffsetDateTime, Quantity> =
-            sums.keys().map(|start| (*start, Quantity::ZERO)).collect();
-        stored.extend(self.windows(meter)?.values().map(|it| (it.window_start, it.used)));
-        stored.insert(meter.window_start, meter.used);
-        let mut found = Vec::new();
-        for (window_start, stored) in stored {
-            let sum = sums.get(&window_start).copied().unwrap_or_default();
-            let computed = i64::try_from(sum).map_or(Quantity::MAX, Quantity::from_millionths);
-            if computed != stored {
-                let (meter_id, customer_id) = (meter.id, meter.customer_id);
-                let feature_code = meter.feature_code.clone();
-                found.push(Discrepancy {
-                    meter_id,
-                    customer_id,
-                    feature_code,
-                    stored,
-                    computed,
-                    window_start,
-                });
-            }
-        }
-        Ok((found, events))
-    }
-
     /// The windows of a meter that are not the running one, by start.
-    fn windows(&self, meter: &Meter) -> Result<BTreeMap<OffsetDateTime, UsageWindow>> {
+    pub(crate) fn windows(&self, meter: &Meter) -> Result<BTreeMap<OffsetDateTime, UsageWindow>> {
         let query = Query::all().eq(WINDOW_METER, &meter.id);
         let windows = self.all::<UsageWindow>(query)?;
         Ok(windows.into_iter().map(|window| (window.window_start, window)).collect())
@@ -155,49 +117,6 @@ impl View<'_> {
 }
 
 impl Tx<'_> {
-    /// Recomputes the counters of a customer's feature from its events, mends what differs, takes a
-    /// snapshot of it and says so. With correct code and a sound file nothing ever differs.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`] when there is no such customer, feature or meter.
-    pub fn reconcile(
-        &mut self,
-        customer: impl Into<CustomerRef>,
-        feature: &str,
-    ) -> Result<Reconciliation> {
-        let id = self.view().meter_id(&customer.into(), feature)?;
-        let mut meter = self.require::<Meter>(id)?;
-        let (discrepancies, _) = self.view().compare(&meter)?;
-        self.whole(|tx| {
-            for found in &discrepancies {
-                if found.window_start == meter.window_start {
-                    meter.used = found.computed;
-                    tx.put(&meter)?;
-                } else {
-                    let windows = tx.view().windows(&meter)?;
-                    let next = || {
-                        let after = windows.range(found.window_start..).next();
-                        after.map_or(meter.window_start, |(start, _)| *start)
-                    };
-                    let known = windows.get(&found.window_start);
-                    let end = known.map_or_else(next, |window| window.window_end);
-                    let carried = known.map_or(Quantity::ZERO, |window| window.carried_on);
-                    let window =
-                        window_of(&meter, found.window_start, end, found.computed, carried);
-                    tx.put(&window)?;
-                }
-                let reason = reason("the counter differed from the events")?;
-                let kind = SnapshotType::Reconciliation;
-                let snapshot = tx.snapshot(&meter, kind, reason, found.computed);
-                tx.insert(&snapshot)?;
-                let data = json!({ "stored": found.stored, "computed": found.computed });
-                tx.announce("meter.reconciled", meter.id, meter.customer_id, data);
-            }
-            Ok(Reconciliation { meter, discrepancies })
-        })
-    }
-
     /// The window in which usage at `at` counts, if not in the running one: late usage counts in a
     /// window that ended, and usage ahead of the clock may count in one that has not begun.
     pub(crate) fn other_window(
@@ -255,7 +174,7 @@ impl Tx<'_> {
     }
 }
 
-fn window_of(
+pub(crate) fn window_of(
     meter: &Meter,
     start: OffsetDateTime,
     end: OffsetDateTime,
@@ -270,28 +189,5 @@ fn window_of(
         window_end: end,
         used,
         carried_on,
-    }
-}
-
-impl Tenure {
-    /// Recomputes every counter of the org from the ledger of events and reports every difference,
-    /// without changing anything. `progress` is told how many meters were compared so far.
-    ///
-    /// # Errors
-    ///
-    /// Only the store's own.
-    pub fn verify(&self, mut progress: impl FnMut(usize)) -> Result<Verification> {
-        self.read(|view| {
-            let mut found = Verification::default();
-            view.each::<Meter>(Query::all(), |meter| {
-                let (differences, events) = view.compare(&meter)?;
-                found.meters = found.meters.saturating_add(1);
-                found.events = found.events.saturating_add(events);
-                found.discrepancies.extend(differences);
-                progress(found.meters);
-                Ok(())
-            })?;
-            Ok(found)
-        })
     }
 }

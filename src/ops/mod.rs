@@ -33,6 +33,7 @@ mod tick;
 mod tier_changes;
 mod tiers;
 mod users;
+mod verification;
 
 pub use backfill::BackfillReport;
 pub use contacts::{ContactUpsert, ContactsUpsert};
