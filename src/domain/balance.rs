@@ -170,7 +170,9 @@ impl Balance {
             settlements: self.settlements,
             ..Self::new(self.id)
         };
-        entitlements.iter().for_each(|it| counted.weigh(it, base, 1));
+        for it in entitlements {
+            counted.weigh(it, base, 1);
+        }
         counted
     }
 
@@ -305,9 +307,12 @@ impl Settlement {
 
     /// Lets a stored entitlement take part.
     pub(crate) fn join(&mut self, it: Entitlement) {
-        let party =
-            || Party { stored: Some(it.clone()), weighed: Some(it.clone()), is: Some(it.clone()) };
-        self.parties.entry(it.id).or_insert_with(party);
+        let id = it.id;
+        let party = || {
+            let stored = Some(it);
+            Party { weighed: stored.clone(), is: stored.clone(), stored }
+        };
+        self.parties.entry(id).or_insert_with(party);
     }
 
     /// Those that take part, as they are by now.

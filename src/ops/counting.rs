@@ -296,13 +296,12 @@ impl Tx<'_> {
                 }
             }
             settled => {
-                let mut settled = match settled {
-                    Some(settled) => settled,
-                    None => {
-                        let barred = self.require::<Customer>(meter.customer_id)?.barred();
-                        let now = self.now().max(meter.window_start);
-                        self.view().begin(stored.clone(), barred, now)?
-                    }
+                let mut settled = if let Some(settled) = settled {
+                    settled
+                } else {
+                    let barred = self.require::<Customer>(meter.customer_id)?.barred();
+                    let now = self.now().max(meter.window_start);
+                    self.view().begin(stored.clone(), barred, now)?
                 };
                 settled.books.meter.held = meter.held;
                 if is_running {

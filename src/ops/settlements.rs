@@ -98,7 +98,7 @@ impl View<'_> {
             // One more page when something is given back: the one that gives at present.
             self.queue(books, change.max(Quantity::ONE))?;
             let mut left = change.millionths().saturating_neg();
-            let mut query = self.in_line(&books.meter, false).newest_by(TURN).limit(LINE);
+            let mut query = in_line(&books.meter, false).newest_by(TURN).limit(LINE);
             while left > 0 {
                 let next = self.find::<Entitlement>(&query)?;
                 let Some(last) = next.last() else { break };
@@ -115,7 +115,7 @@ impl View<'_> {
 
     /// Lets those with something left take part, in their order, until they have `quantity`.
     fn queue(&self, books: &mut Settlement, quantity: Quantity) -> Result<()> {
-        let mut query = self.in_line(&books.meter, true).oldest_by(TURN).limit(LINE);
+        let mut query = in_line(&books.meter, true).oldest_by(TURN).limit(LINE);
         let mut found = Some(Quantity::ZERO);
         while found.is_some_and(|found| found < quantity) {
             let next = self.find::<Entitlement>(&query)?;
@@ -132,12 +132,6 @@ impl View<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The usable entitlements behind a meter, with or without anything left.
-    fn in_line(&self, meter: &Meter, has_room: bool) -> Query {
-        let query = of(meter).eq(HAS_ROOM, &has_room);
-        query.filter(TURN, Op::Ne, &None::<String>)
     }
 
     /// Moves entitlements, holds and the meter on to the present.
@@ -200,7 +194,7 @@ impl View<'_> {
         let is_based = books.get(base).is_some_and(|it| it.in_use);
         if !is_based && books.balance.others > 0 {
             for has_room in [true, false] {
-                let first = self.in_line(&books.meter, has_room).oldest_by(TURN);
+                let first = in_line(&books.meter, has_room).oldest_by(TURN);
                 if let Some(first) = self.first::<Entitlement>(first)? {
                     books.join(first);
                 }
@@ -246,6 +240,11 @@ impl View<'_> {
         meter.config = Some(shown.config).filter(|config| !config.is_empty());
         Ok(())
     }
+}
+
+/// The usable entitlements behind a meter, with or without anything left.
+fn in_line(meter: &Meter, has_room: bool) -> Query {
+    of(meter).eq(HAS_ROOM, &has_room).filter(TURN, Op::Ne, &None::<String>)
 }
 
 /// The entitlements behind a meter.
