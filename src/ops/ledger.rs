@@ -6,16 +6,22 @@ use crate::domain::meter::{Closed, Meter, MeterId};
 use crate::domain::metering::{Discrepancy, HistoryFilter, Reconciliation, Verification};
 use crate::domain::quantity::Quantity;
 use crate::domain::text::Note;
-use crate::domain::usage::{SnapshotType, UsageEvent, UsageSnapshot, UsageWindow, UsageWindowId};
+use crate::domain::usage::{
+    SnapshotType, UsageEvent, UsageEventId, UsageSnapshot, UsageWindow, UsageWindowId,
+};
+use crate::domain::usage_page::UsagePage;
 use crate::error::{Error, Result};
 use crate::ops::features::parse_code;
+use crate::ops::keys::damaged;
 use crate::page::{Cursor, Page};
-use crate::store::query::{Op, Query};
+use crate::store::query::{After, Op, Query};
 use crate::store::schema::Col;
 use crate::tables::Stored;
 use crate::tenure::Tenure;
 use crate::tx::{Tx, View};
+use crate::value::{Field, Value};
 use serde_json::json;
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
@@ -30,6 +36,15 @@ const WINDOW_METER: Col = <UsageWindow as Stored>::TABLE.col("meter_id");
 /// A reason that tenure itself gives.
 pub(crate) fn reason(text: &str) -> Result<Note> {
     Note::parse(text).map_err(Error::malformed("reason"))
+}
+
+/// The event after which a page of a history starts.
+fn usage_after(cursor: &Cursor) -> Result<(OffsetDateTime, UsageEventId)> {
+    let After { value, key } = cursor.after();
+    let at = OffsetDateTime::from_value(Value::clone(value));
+    let at =
+        at.ok_or_else(|| Error::invalid("cursor", &cursor.to_string(), "must be of a history"));
+    Ok((at?, UsageEventId::from(*key)))
 }
 
 impl View<'_> {
@@ -66,19 +81,48 @@ impl View<'_> {
         if filter.exclude_delivered {
             query = query.eq(DELIVERED_AT, &None::<OffsetDateTime>);
         }
-        self.page(query, limit, cursor)
+        let mut page = self.page(query, limit, cursor)?;
+        let after = cursor.map(usage_after).transpose()?;
+        // One more than a page, to know whether there is another.
+        let sealed = self.newest_sealed(meter, filter, after, limit.saturating_add(1))?;
+        if !sealed.is_empty() {
+            let is_last = page.next.is_none();
+            page.items.extend(sealed);
+            page.items.sort_unstable_by_key(|event| Reverse((event.event_time, event.id)));
+            let more = !is_last || page.items.len() > limit;
+            page.items.truncate(limit);
+            let last = page.items.last().filter(|_| more);
+            page.next = last.map(|event| {
+                let (value, key) = (event.event_time.to_value(), event.id.uuid());
+                Cursor::new(After { value, key })
+            });
+        }
+        Ok(page)
     }
 
-    /// Hands every usage event of a meter to `take`, in no order that matters, read a page at a time:
-    /// those that took place from `from` on and before `to`.
+    /// Hands every usage event of a meter to `take`, in no order that matters, whether it stands by
+    /// itself or in a sealed page: those that took place from `from` on and before `to`.
+    #[allow(dead_code, reason = "for readers that need each event, such as reports")]
     pub(crate) fn each_usage(
+        &self,
+        meter: MeterId,
+        from: Option<OffsetDateTime>,
+        to: Option<OffsetDateTime>,
+        mut take: impl FnMut(UsageEvent) -> Result<()>,
+    ) -> Result<()> {
+        self.each_single(meter, from, to, &mut take)?;
+        self.each_sealed(meter, from, to, take)
+    }
+
+    /// The same of those that stand by themselves.
+    fn each_single(
         &self,
         meter: MeterId,
         from: Option<OffsetDateTime>,
         to: Option<OffsetDateTime>,
         take: impl FnMut(UsageEvent) -> Result<()>,
     ) -> Result<()> {
-        let mut query = Query::all().eq(METER, &meter);
+        let mut query = Query::all().eq(METER, &meter).oldest_by(EVENT_TIME);
         if let Some(from) = from {
             query = query.filter(EVENT_TIME, Op::Ge, &from);
         }
@@ -115,10 +159,19 @@ impl View<'_> {
     fn compare(&self, meter: &Meter) -> Result<(Vec<Discrepancy>, usize)> {
         let mut sums: BTreeMap<OffsetDateTime, i128> = BTreeMap::new();
         let mut events = 0_usize;
-        self.each_usage(meter.id, None, None, |event| {
-            let sum = sums.entry(event.window_start).or_default();
-            *sum = sum.saturating_add(i128::from(event.quantity.millionths()));
-            events = events.saturating_add(1);
+        let mut add = |window: OffsetDateTime, quantity: Quantity, count: u32| {
+            let sum = sums.entry(window).or_default();
+            *sum = sum.saturating_add(i128::from(quantity.millionths()));
+            events = events.saturating_add(usize::try_from(count).unwrap_or(usize::MAX));
+        };
+        self.each_single(meter.id, None, None, |event| {
+            add(event.window_start, event.quantity, 1);
+            Ok(())
+        })?;
+        // A page is read as a whole: its sum is what its events add up to, or it is damaged.
+        self.each_page(meter.id, None, None, |page| {
+            page.check().map_err(damaged::<UsagePage>)?;
+            add(page.window_start, page.sum, page.events);
             Ok(())
         })?;
         // A window of which nothing is kept counted nothing.
