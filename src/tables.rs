@@ -120,7 +120,7 @@ tables! {
     UsageEvent "usage_event" { index ["meter_id", "event_time"]; }
     Refund "refund" {}
     UsageWindow "usage_window" { index ["meter_id", "window_start"]; }
-    UsagePage "usage_page" { index ["meter_id", "is_wide", "last_time"]; }
+    UsagePage "usage_page" { index ["section", "meter_id", "is_wide", "last_time"]; }
     KeyManifest "key_manifest" {}
     KeyBlock "key_block" {}
     UsageSnapshot "usage_snapshot" { index ["meter_id", "created_at"]; }

@@ -30,6 +30,8 @@ noun! {
     pub struct UsagePage(UsagePageId), "usage page", "usage pages", "metering" {
         /// Identifies the page; follows from its number in the org.
         id: UsagePageId,
+        /// The part of the ledger in which it lies, counted from 0.
+        section: u32 => ["0"],
         /// The meter that its events count on.
         meter_id: MeterId,
         /// Whose usage it is.
@@ -71,8 +73,21 @@ noun! {
     }
 }
 
+/// How many pages a section has.
+///
+/// Sections lead the index. A batch adds a page for each of its meters; in one index of them all
+/// each would lie elsewhere on the disk, in that of a section they lie close together. So a batch
+/// writes the same however long the ledger is, and what is sought of a meter is sought in each
+/// section.
+const SECTION_PAGES: u64 = 1 << 13;
+
 /// Pages that span more time than this are found apart from the others.
 pub(crate) const SPAN_MAX: Duration = Duration::days(1);
+
+/// The section of page number `number`, which counts from 1.
+pub(crate) fn section_of(number: u64) -> u32 {
+    u32::try_from(number.saturating_sub(1).div_euclid(SECTION_PAGES)).unwrap_or(u32::MAX)
+}
 
 impl UsagePageId {
     /// The id of an org's page number `number`: the primary key is in the order of the numbers.
@@ -135,9 +150,16 @@ pub(crate) struct Recorded {
     pub(crate) created_at: OffsetDateTime,
 }
 
+impl UsagePage {
+    /// This page as the org's number `number`.
+    pub(crate) fn numbered(mut self, org: Uuid, number: u64) -> Self {
+        (self.id, self.section) = (UsagePageId::of(org, number), section_of(number));
+        self
+    }
+}
+
 impl Series {
-    /// The pages of the series, in order, each with a nil id and the number of its entries. `None`
-    /// if a sum is out of range.
+    /// The pages of the series, in order, still without a number. `None` if a sum is out of range.
     pub(crate) fn pages(&self, recorded: &Recorded) -> Option<Vec<UsagePage>> {
         let mut previous_value = self.previous_value;
         let mut pages = Vec::new();
@@ -150,6 +172,7 @@ impl Series {
             }
             let mut page = UsagePage {
                 id: UsagePageId::from(Uuid::nil()),
+                section: 0,
                 meter_id: self.meter_id,
                 customer_id: self.customer_id,
                 feature_code: self.feature_code.clone(),

@@ -7,17 +7,18 @@ use crate::domain::metering::HistoryFilter;
 use crate::domain::packing::Damaged;
 use crate::domain::text::IdempotencyKey;
 use crate::domain::usage::{UsageEvent, UsageEventId, UsageEventType};
-use crate::domain::usage_page::{Recorded, SPAN_MAX, Series, UsagePage, UsagePageId};
+use crate::domain::usage_page::{Recorded, SPAN_MAX, Series, UsagePage, UsagePageId, section_of};
 use crate::error::{Error, Result};
 use crate::store::StoreError;
 use crate::store::query::{After, Op, Query};
 use crate::store::schema::Col;
 use crate::tables::Stored;
 use crate::tx::{Tx, View};
-use crate::value::Field;
+use crate::value::{Field, Value};
 use std::collections::HashMap;
 use time::{Duration, OffsetDateTime};
 
+const SECTION: Col = <UsagePage as Stored>::TABLE.col("section");
 const METER: Col = <UsagePage as Stored>::TABLE.col("meter_id");
 const IS_WIDE: Col = <UsagePage as Stored>::TABLE.col("is_wide");
 const FIRST_TIME: Col = <UsagePage as Stored>::TABLE.col("first_time");
@@ -52,9 +53,10 @@ impl Range {
         [self.to.map(before), self.after.map(|(at, _)| at)].into_iter().flatten().min()
     }
 
-    /// The pages of `meter` that may hold events of it.
-    fn pages(&self, meter: MeterId, is_wide: bool) -> Query {
-        let mut query = Query::all().eq(METER, &meter).eq(IS_WIDE, &is_wide).limit(AT_ONCE);
+    /// The pages of `meter` in a section that may hold events of it.
+    fn pages(&self, section: u32, meter: MeterId, is_wide: bool) -> Query {
+        let query = Query::all().eq(SECTION, &section).eq(METER, &meter).eq(IS_WIDE, &is_wide);
+        let mut query = query.limit(AT_ONCE);
         if let Some(from) = self.from {
             query = query.filter(LAST_TIME, Op::Ge, &from);
         }
@@ -126,13 +128,37 @@ impl View<'_> {
         mut take: impl FnMut(UsagePage) -> Result<()>,
     ) -> Result<()> {
         let range = Range { from, to, after: None };
-        for is_wide in [false, true] {
-            let mut query = range.pages(meter, is_wide).oldest_by(LAST_TIME);
+        for (section, is_wide) in self.sections()? {
+            let mut query = range.pages(section, meter, is_wide).oldest_by(LAST_TIME);
             while let Some(last) = self.some_pages(&query, &mut take)? {
                 query.after = Some(last);
             }
         }
         Ok(())
+    }
+
+    /// The parts of the index, the newest first: each section, and in it the pages that span more
+    /// than a day apart from the others.
+    fn sections(&self) -> Result<impl Iterator<Item = (u32, bool)>> {
+        let manifest = self.key_manifest()?;
+        let pages = manifest.map_or(0, |manifest| manifest.pages.unsigned_abs());
+        let sections = if pages == 0 { 0 } else { section_of(pages).saturating_add(1) };
+        Ok((0..sections).rev().flat_map(|section| [false, true].map(|wide| (section, wide))))
+    }
+
+    /// Hands every page of the org to `take`, in the order in which they were written.
+    pub(crate) fn every_page(&self, mut take: impl FnMut(UsagePage) -> Result<()>) -> Result<()> {
+        let mut query = Query::all().limit(AT_ONCE);
+        loop {
+            let pages = self.find::<UsagePage>(&query)?;
+            let last = pages.last().filter(|_| pages.len() == AT_ONCE);
+            let after = last.map(|page| After { value: Value::Null, key: page.id.uuid() });
+            pages.into_iter().try_for_each(&mut take)?;
+            if after.is_none() {
+                return Ok(());
+            }
+            query.after = after;
+        }
     }
 
     /// Hands some pages of `query` to `take`. Returns where to go on, if there may be more.
@@ -182,8 +208,11 @@ impl View<'_> {
             return Ok(newest);
         }
         let range = Range { from: filter.from, to: filter.to, after };
-        for is_wide in [false, true] {
-            let mut query = range.pages(meter, is_wide).newest_by(LAST_TIME);
+        for (section, is_wide) in self.sections()? {
+            let mut query = range.pages(section, meter, is_wide).newest_by(LAST_TIME);
+            if let Some(last) = newest.last().filter(|_| newest.len() == limit) {
+                query = query.filter(LAST_TIME, Op::Ge, &last.event_time);
+            }
             loop {
                 let next = self.some_pages(&query, &mut |page| {
                     let events = page.unpacked().map_err(damaged::<UsagePage>)?;
@@ -225,10 +254,10 @@ impl Tx<'_> {
         for series in series {
             let pages = series.pages(&recorded).ok_or(Error::Overflow("usage"))?;
             let mut entries = series.entries.iter();
-            for mut page in pages {
+            for page in pages {
                 manifest.pages = manifest.pages.saturating_add(1);
                 let number = manifest.pages.unsigned_abs();
-                page.id = UsagePageId::of(self.view().org().uuid(), number);
+                let page = page.numbered(self.view().org().uuid(), number);
                 let here = usize::try_from(page.events).unwrap_or(usize::MAX);
                 let hashes = entries.by_ref().take(here).map(|entry| hash_of(entry.id));
                 keys.extend(hashes.map(|hash| KeyEntry { hash, page: number }));
