@@ -90,6 +90,14 @@ pub enum Error {
         /// What could be asked for instead.
         allowed: Vec<&'static str>,
     },
+    /// One event of a batch was refused, and with it the whole batch.
+    #[error("event {index} of the batch: {source}")]
+    Batch {
+        /// Which one, counted from 0.
+        index: usize,
+        /// Why.
+        source: Box<Error>,
+    },
     /// A rule of the business stands against it.
     #[error("{0}")]
     Rule(String),
@@ -171,8 +179,9 @@ impl std::fmt::Display for ErrorCode {
 impl Error {
     /// The stable code.
     #[must_use]
-    pub const fn code(&self) -> ErrorCode {
+    pub fn code(&self) -> ErrorCode {
         match self {
+            Self::Batch { source, .. } => source.code(),
             Self::Unauthorized(_) => ErrorCode::Unauthorized,
             Self::Denied(_) => ErrorCode::Forbidden,
             Self::NotFound { .. } => ErrorCode::NotFound,
@@ -193,7 +202,7 @@ impl Error {
     /// while it made a change durable cannot tell; then a retry with the same idempotency key is
     /// right.
     #[must_use]
-    pub const fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> Outcome {
         match self {
             Self::Store(StoreError::Unavailable { outcome, .. }) => *outcome,
             _ => Outcome::NotDone,
@@ -202,26 +211,29 @@ impl Error {
 
     /// Whether the same call may succeed later without any change by the caller.
     #[must_use]
-    pub const fn is_retryable(&self) -> bool {
+    pub fn is_retryable(&self) -> bool {
         matches!(self.code(), ErrorCode::Unavailable)
     }
 
     /// Whether there is no such thing.
     #[must_use]
-    pub const fn is_not_found(&self) -> bool {
+    pub fn is_not_found(&self) -> bool {
         matches!(self.code(), ErrorCode::NotFound)
     }
 
     /// Whether something is already taken, or was changed meanwhile.
     #[must_use]
-    pub const fn is_conflict(&self) -> bool {
+    pub fn is_conflict(&self) -> bool {
         matches!(self.code(), ErrorCode::Conflict)
     }
 
     /// Whether a usage limit stands against it.
     #[must_use]
-    pub const fn is_limit_exceeded(&self) -> bool {
-        matches!(self, Self::LimitExceeded(_))
+    pub fn is_limit_exceeded(&self) -> bool {
+        match self {
+            Self::Batch { source, .. } => source.is_limit_exceeded(),
+            _ => matches!(self, Self::LimitExceeded(_)),
+        }
     }
 
     /// Every fault of the input, if the input was at fault.
@@ -229,6 +241,7 @@ impl Error {
     pub fn faults(&self) -> &[Fault] {
         match self {
             Self::Invalid(faults) => &faults.0,
+            Self::Batch { source, .. } => source.faults(),
             _ => &[],
         }
     }

@@ -30,7 +30,8 @@ pub struct Noun {
 pub struct Property {
     /// The field's name in Rust and in SQL; JSON has it in camel case, see [`Property::json_name`].
     pub name: &'static str,
-    /// `id`, `string`, `decimal`, `integer`, `number`, `boolean`, `timestamp`, `object` or `list`.
+    /// `id`, `string`, `decimal`, `integer`, `number`, `boolean`, `timestamp`,
+    /// `object`, `list` or `bytes`.
     pub kind: &'static str,
     /// Whether it may be absent.
     pub optional: bool,

@@ -13,12 +13,14 @@ use crate::domain::event::{Counter, Event};
 use crate::domain::feature::Feature;
 use crate::domain::flair::Flair;
 use crate::domain::hold::Hold;
+use crate::domain::key_run::{KeyBlock, KeyManifest};
 use crate::domain::link::{Link, LinkKey};
 use crate::domain::meter::Meter;
 use crate::domain::org::Org;
 use crate::domain::subscription::Subscription;
 use crate::domain::tier::Tier;
 use crate::domain::usage::{Refund, UsageEvent, UsageSnapshot, UsageWindow};
+use crate::domain::usage_page::UsagePage;
 use crate::domain::user::User;
 use crate::noun::{Describe, Noun};
 use crate::record::Record;
@@ -127,6 +129,9 @@ tables! {
     UsageEvent "usage_event" { index ["meter_id", "event_time"]; }
     Refund "refund" {}
     UsageWindow "usage_window" { index ["meter_id", "window_start"]; }
+    UsagePage "usage_page" { index ["section", "meter_id", "is_wide", "last_time"]; }
+    KeyManifest "key_manifest" {}
+    KeyBlock "key_block" {}
     UsageSnapshot "usage_snapshot" { index ["meter_id", "created_at"]; }
     // Only what is billed and not delivered yet.
     Delivery "delivery" { index ["customer_id", "sequence"]; }

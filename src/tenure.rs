@@ -9,6 +9,7 @@ use crate::domain::smart_link::MIN_CONFIDENCE;
 use crate::domain::text::Name;
 use crate::domain::threshold::DEFAULT_PERCENTAGES;
 use crate::error::{Error, Result};
+use crate::ops::filters::Filters;
 use crate::store::{HostTransaction, OrgId, Store, StoreError, WriteBody, Writer};
 use crate::tables::TABLES;
 use crate::tx::{Scope, Tx, View};
@@ -51,6 +52,7 @@ struct Shared {
     billing: Option<Arc<dyn BillingGateway>>,
     /// Orgs that are known to be in the directory.
     listed: Mutex<HashSet<OrgId>>,
+    filters: Arc<Filters>,
 }
 
 /// How a transaction of an org is run: by the store, or inside the host's.
@@ -93,6 +95,10 @@ pub struct Config {
     /// At which percentages of a limit an event is written, in whole percent, also above 100: 80, 90
     /// and 100.
     pub thresholds: Vec<u32>,
+    /// How much memory the handle and its clones may use, in bytes, to remember which idempotency
+    /// keys batches have brought: 64 MiB. It takes two bytes for each key; what does not fit is
+    /// read from the store when it is needed, which is right as well, and slower.
+    pub key_memory_max: usize,
     /// How sure smart linking must be to link, 0–1: 0.6. Anything else is refused when it is used.
     pub min_confidence: f64,
     /// After how many attempts usage that the billing gateway does not take is given up: 100, which
@@ -105,6 +111,7 @@ impl Default for Config {
         Self {
             late_usage_max: Duration::days(35),
             early_usage_max: Duration::minutes(5),
+            key_memory_max: 64 << 20,
             thresholds: DEFAULT_PERCENTAGES.to_vec(),
             min_confidence: MIN_CONFIDENCE,
             delivery_attempts_max: 100,
@@ -169,8 +176,9 @@ impl Builder {
         store.install(TABLES)?;
         let product = ProductId::parse("default").map_err(Error::malformed("product"))?;
         let listed = Mutex::default();
+        let filters = Arc::new(Filters::new(config.key_memory_max));
         let config = Arc::new(config);
-        let shared = Arc::new(Shared { store, clock, ids, config, billing, listed });
+        let shared = Arc::new(Shared { store, clock, ids, config, billing, listed, filters });
         Ok(Tenure { shared, org: OrgId::DEFAULT, org_name: None, product, actor: "system".into() })
     }
 }
@@ -356,6 +364,7 @@ impl Tenure {
             self.now(),
             Arc::clone(&self.shared.config),
             self.shared.ids.clone(),
+            Arc::clone(&self.shared.filters),
         )
     }
 

@@ -5,6 +5,7 @@ use crate::domain::feature::{Feature, FeatureId};
 use crate::domain::link::ProductId;
 use crate::domain::text::Code;
 use crate::error::{Error, Result};
+use crate::ops::filters::Filters;
 use crate::page::{Cursor, PAGE_MAX, Page};
 use crate::store::query::Query;
 use crate::store::schema::{Col, Table};
@@ -29,6 +30,7 @@ pub(crate) struct Scope {
     pub(crate) now: OffsetDateTime,
     pub(crate) config: Arc<Config>,
     pub(crate) ids: Ids,
+    pub(crate) filters: Arc<Filters>,
     /// Features read in this transaction: a snapshot does not change under it.
     features: RefCell<HashMap<Code, Option<Arc<Feature>>>>,
 }
@@ -41,8 +43,9 @@ impl Scope {
         now: OffsetDateTime,
         config: Arc<Config>,
         ids: Ids,
+        filters: Arc<Filters>,
     ) -> Self {
-        Self { org, product, actor, now, config, ids, features: RefCell::default() }
+        Self { org, product, actor, now, config, ids, filters, features: RefCell::default() }
     }
 
     /// Forgets what was read: a store may run a body again, on another snapshot.
@@ -73,6 +76,14 @@ impl<'t> View<'t> {
 
     pub(crate) fn product(&self) -> &ProductId {
         &self.scope.product
+    }
+
+    pub(crate) fn org(&self) -> OrgId {
+        self.scope.org
+    }
+
+    pub(crate) fn filters(&self) -> &Filters {
+        &self.scope.filters
     }
 
     pub(crate) fn get<R: Stored>(&self, id: R::Id) -> Result<Option<R>> {

@@ -22,6 +22,8 @@ pub enum Kind {
     Time,
     /// A JSON document, as text.
     Json,
+    /// Any bytes, compared one by one.
+    Bytes,
 }
 
 impl Kind {
@@ -36,6 +38,7 @@ impl Kind {
             Self::Bool => "boolean",
             Self::Time => "timestamp",
             Self::Json => "object",
+            Self::Bytes => "bytes",
         }
     }
 }
@@ -59,6 +62,8 @@ pub enum Value {
     Time(i64),
     /// See [`Kind::Json`].
     Json(String),
+    /// See [`Kind::Bytes`].
+    Bytes(Vec<u8>),
 }
 
 impl Eq for Value {}
@@ -66,7 +71,7 @@ impl Eq for Value {}
 impl Ord for Value {
     /// Nulls first, then by value. A column holds one kind, so kinds meet only in a faulty backend.
     fn cmp(&self, other: &Self) -> Ordering {
-        use Value::{Bool, Int, Json, Null, Real, Text, Time, Uuid};
+        use Value::{Bool, Bytes, Int, Json, Null, Real, Text, Time, Uuid};
         match (self, other) {
             (Uuid(a), Uuid(b)) => a.cmp(b),
             (Text(a), Text(b)) | (Json(a), Json(b)) => a.cmp(b),
@@ -74,6 +79,7 @@ impl Ord for Value {
             // Adding zero takes its sign away, so that this agrees with `==`.
             (Real(a), Real(b)) => (a + 0.0).total_cmp(&(b + 0.0)),
             (Bool(a), Bool(b)) => a.cmp(b),
+            (Bytes(a), Bytes(b)) => a.cmp(b),
             (Null, Null) => Ordering::Equal,
             _ => self.rank().cmp(&other.rank()),
         }
@@ -97,6 +103,7 @@ impl Value {
             Self::Bool(_) => 5,
             Self::Time(_) => 6,
             Self::Json(_) => 7,
+            Self::Bytes(_) => 8,
         }
     }
 
@@ -113,6 +120,7 @@ impl Value {
                 | (Self::Bool(_), Kind::Bool)
                 | (Self::Time(_), Kind::Time)
                 | (Self::Json(_), Kind::Json)
+                | (Self::Bytes(_), Kind::Bytes)
         )
     }
 }
@@ -173,6 +181,34 @@ pub trait Field: Sized {
     fn from_value(value: Value) -> Option<Self>;
 }
 
+/// Bytes that only tenure itself reads. In JSON they are a text of hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Packed(pub Vec<u8>);
+
+impl serde::Serialize for Packed {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        use std::fmt::Write as _;
+        let mut text = String::with_capacity(self.0.len().saturating_mul(2));
+        for byte in &self.0 {
+            let _ = write!(text, "{byte:02x}");
+        }
+        to.serialize_str(&text)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Packed {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
+        let pair = |pair: &[u8]| {
+            let digit = |byte: &u8| char::from(*byte).to_digit(16);
+            let [high, low] = pair else { return None };
+            u8::try_from(digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?).ok()
+        };
+        let bytes: Option<Vec<u8>> = text.as_bytes().chunks(2).map(pair).collect();
+        bytes.map(Self).ok_or_else(|| serde::de::Error::custom("must be hexadecimal digits"))
+    }
+}
+
 /// Implements [`Field`] for a type that has a way to one [`Value`] and a fallible way back.
 macro_rules! field {
     ($rust:ty, $kind:ident, |$s:ident| $to:expr, |$v:ident| $from:expr) => {
@@ -210,6 +246,7 @@ pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> String {
 
 field!(Uuid, Uuid, |s| *s, |v| Some(v));
 field!(String, Text, |s| s.clone(), |v| Some(v));
+field!(Packed, Bytes, |s| s.0.clone(), |v| Some(Packed(v)));
 field!(i64, Int, |s| *s, |v| Some(v));
 field!(u32, Int, |s| i64::from(*s), |v| u32::try_from(v).ok());
 field!(f64, Real, |s| *s, |v| Some(v));
@@ -268,6 +305,17 @@ mod tests {
     fn instants_before_the_epoch_round_down_to_the_microsecond() {
         let instant = OffsetDateTime::UNIX_EPOCH - time::Duration::nanoseconds(1);
         assert_eq!(instant.to_value(), Value::Time(-1));
+    }
+
+    #[test]
+    fn bytes_survive_json() {
+        let packed = Packed((0..=255).collect());
+        let json = serde_json::to_string(&packed).unwrap();
+        assert!(json.starts_with("\"000102"), "{json}");
+        assert_eq!(serde_json::from_str::<Packed>(&json).unwrap(), packed);
+        for bad in ["\"0\"", "\"0g\"", "\"+1\"", "7"] {
+            assert!(serde_json::from_str::<Packed>(bad).is_err(), "{bad}");
+        }
     }
 
     #[test]

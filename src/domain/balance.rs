@@ -588,6 +588,7 @@ impl Settlement {
         meter.included = self.balance.included.quantity();
         meter.denial = barred.or(denial);
         meter.opens = self.balance.unopened > 0;
+        meter.steady_since = self.now;
         meter.reset_at = leading.as_ref().map_or(meter.window_end, Entitlement::relief);
         if let Some(leading) = &leading {
             meter.config = Some(leading.config.clone()).filter(|config| !config.is_empty());

@@ -48,6 +48,11 @@ noun! {
         reset_at: Option<OffsetDateTime>,
         /// Whether the next use opens a window.
         opens: bool => ["false"],
+        /// Whether some of its events are sealed in pages.
+        has_pages: bool => ["false"],
+        /// Since when what it allows has been what it is: for usage from then on the present right
+        /// is the right at its time.
+        steady_since: OffsetDateTime,
         /// When limit, validity or window are next to be computed anew, if ever.
         fresh_until: Option<OffsetDateTime>,
         /// Why it may not be used, whatever the usage.
@@ -91,6 +96,8 @@ impl Meter {
             window_end: None,
             reset_at: None,
             opens: false,
+            has_pages: false,
+            steady_since: now,
             fresh_until: None,
             denial: None,
             valid_until: None,

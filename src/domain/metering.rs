@@ -7,6 +7,7 @@ use super::meter::{Meter, MeterId};
 use super::quantity::Quantity;
 use super::text::{Code, Note};
 use super::usage::{UsageEvent, UsageEventId, UsageEventType, UsageSource};
+use super::usage_page::Entry;
 use crate::record::words;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -237,6 +238,33 @@ pub(crate) struct Asked<'a> {
     pub(crate) metadata: Option<&'a Document>,
     /// The room that was set aside for it.
     pub(crate) reserved: Option<Quantity>,
+}
+
+/// How many events a batch may hold.
+pub const BATCH_MAX: usize = 10_000;
+
+impl UsageResult {
+    /// The answer to an event that is counted in bulk on top of what `meter` says.
+    pub(crate) fn of_entry(meter: &Meter, entry: &Entry) -> Self {
+        let current_usage = meter.used.checked_add(entry.quantity).unwrap_or(meter.used);
+        let remaining = meter.free_ceiling().map(|ceiling| ceiling.beyond(current_usage));
+        Self {
+            success: true,
+            feature_code: meter.feature_code.clone(),
+            previous_usage: meter.used,
+            current_usage,
+            delta: entry.quantity,
+            requested: entry.requested.unwrap_or(entry.quantity),
+            quantity_limit: meter.limit,
+            remaining,
+            is_at_limit: remaining.is_some_and(|remaining| !remaining.is_positive()),
+            included_quantity: meter.included,
+            billable_quantity: current_usage.beyond(meter.included),
+            meter_id: meter.id,
+            event_id: entry.id,
+            duplicate: false,
+        }
+    }
 }
 
 impl<'a> Asked<'a> {

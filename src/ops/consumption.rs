@@ -42,7 +42,7 @@ impl Tx<'_> {
         let mut admitted = Vec::new();
         for track in tracks {
             let target = self.track_target(track)?;
-            if !meters.insert(target.meter()) {
+            if !meters.insert(target.meter) {
                 return Err(Error::invalid("feature", &track.feature, "must be named once"));
             }
             let asked = Asked::increment(track);

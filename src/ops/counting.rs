@@ -77,8 +77,21 @@ impl Tx<'_> {
         if !target.keyed {
             return Ok(None);
         }
-        let id = UsageEventId::of(target.meter(), &target.key);
-        self.get::<UsageEvent>(id)?.map(|first| repeated(&first, target, asked)).transpose()
+        let id = UsageEventId::of(target.meter, &target.key);
+        let first = match self.get::<UsageEvent>(id)? {
+            Some(first) => Some(first),
+            None if self.get::<Meter>(target.meter)?.is_some_and(|it| it.has_pages) => {
+                self.view().sealed_event(id)?
+            }
+            None => None,
+        };
+        first.map(|first| repeated(&first, target, asked)).transpose()
+    }
+
+    /// The event with this id, wherever it is kept.
+    fn known_event(&self, id: UsageEventId) -> Result<Option<UsageEvent>> {
+        let single = self.get::<UsageEvent>(id)?;
+        if single.is_some() { Ok(single) } else { self.view().sealed_event(id) }
     }
 
     /// Writes what was admitted, unless its key was used before.
@@ -89,6 +102,12 @@ impl Tx<'_> {
         admitted: Admitted,
     ) -> Result<UsageResult> {
         let id = UsageEventId::of(admitted.meter.id, &target.key);
+        if target.keyed
+            && admitted.meter.has_pages
+            && let Some(first) = self.view().sealed_event(id)?
+        {
+            return repeated(&first, target, asked);
+        }
         let mut event = self.event(id, target, asked, &admitted);
         let posting = self.post(&mut event, &admitted.feature)?;
         // The insert itself tells whether the key was used: most calls are no retries.
@@ -108,7 +127,7 @@ impl Tx<'_> {
         asked: &Asked<'_>,
         admitted: &Admitted,
     ) -> UsageResult {
-        let id = UsageEventId::of(target.meter(), &target.key);
+        let id = UsageEventId::of(target.meter, &target.key);
         self.event(id, target, asked, admitted).result(true)
     }
 
@@ -118,7 +137,7 @@ impl Tx<'_> {
         let (customer, code) = (target.customer, &target.feature);
         let feature =
             view.cached_feature(code.as_str())?.ok_or_else(|| Error::not_found("feature", code))?;
-        let Some(stored) = self.get::<Meter>(target.meter())? else {
+        let Some(stored) = self.get::<Meter>(target.meter)? else {
             view.customer(customer)?;
             return Err(denied(customer, code, DenialReason::NotEntitled, None));
         };
@@ -149,7 +168,9 @@ impl Tx<'_> {
             // Room that was set aside was promised.
             UsageEventType::Increment if asked.quantity <= freed => asked.quantity,
             UsageEventType::Increment => {
-                if let Some(at) = asked.event_time {
+                if let Some(at) = asked.event_time
+                    && (other.is_some() || at < meter.steady_since)
+                {
                     right = view.right_at(&meter, at, other.as_ref())?;
                 }
                 room(&right, &feature, before, asked.quantity)?
@@ -186,7 +207,7 @@ impl Tx<'_> {
             return Err(Error::rule(rule));
         }
         let Some(id) = asked.adjusts else { return Ok(by) };
-        let corrected = self.get::<UsageEvent>(id)?.filter(|it| it.meter_id == meter.id);
+        let corrected = self.known_event(id)?.filter(|it| it.meter_id == meter.id);
         let corrected = corrected.ok_or_else(|| Error::not_found("usage event", id))?;
         if by.is_positive() {
             return Ok(by);
@@ -338,7 +359,7 @@ impl Tx<'_> {
     }
 
     /// Tells of every threshold that lies in (before, after].
-    fn tell_thresholds(
+    pub(crate) fn tell_thresholds(
         &mut self,
         meter: &Meter,
         feature: &Feature,
@@ -367,7 +388,11 @@ impl Tx<'_> {
 }
 
 /// The answer to a key that was used before: the first one, if it was used for the same.
-fn repeated(first: &UsageEvent, target: &Target, asked: &Asked<'_>) -> Result<UsageResult> {
+pub(crate) fn repeated(
+    first: &UsageEvent,
+    target: &Target,
+    asked: &Asked<'_>,
+) -> Result<UsageResult> {
     match first.differs_from(asked) {
         None => Ok(first.result(true)),
         Some(field) => {
@@ -379,7 +404,7 @@ fn repeated(first: &UsageEvent, target: &Target, asked: &Asked<'_>) -> Result<Us
 
 /// How much of `quantity` is counted on top of `before`: all of it, or with a clamping limit what
 /// fits.
-fn room(
+pub(crate) fn room(
     meter: &Meter,
     feature: &Feature,
     before: Quantity,

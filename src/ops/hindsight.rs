@@ -6,7 +6,7 @@ use crate::domain::balance::{Burn, BurnedShare, shares};
 use crate::domain::customer::Customer;
 use crate::domain::meter::{Meter, MeterId};
 use crate::domain::quantity::Quantity;
-use crate::domain::usage::{UsageEvent, UsageEventId};
+use crate::domain::usage::UsageEventId;
 use crate::error::{Error, Result};
 use crate::store::query::{Op, Query};
 use crate::store::schema::Col;
@@ -77,7 +77,7 @@ impl View<'_> {
     ///
     /// [`Error::NotFound`].
     pub fn burns(&self, event: UsageEventId) -> Result<Vec<BurnedShare>> {
-        let event = self.require::<UsageEvent>(event)?;
+        let event = self.usage_event(event)?;
         let query = Query::all().eq(BURN_METER, &event.meter_id);
         let query = query.eq(BURN_WINDOW, &event.window_start).oldest_by(BURN_CREATED);
         let mut burns = self.all(query.filter(BURN_CREATED, Op::Ge, &event.created_at))?;

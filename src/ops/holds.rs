@@ -46,7 +46,7 @@ impl Tx<'_> {
         let key = reserve.idempotency_key.as_deref();
         let (customer, feature) = (&reserve.customer, reserve.feature.as_str());
         let target = self.target(customer, feature, key, UsageSource::Api, None, faults)?;
-        let id = HoldId::of(target.meter(), &target.key);
+        let id = HoldId::of(target.meter, &target.key);
         if target.keyed
             && let Some(known) = self.get::<Hold>(id)?
         {
@@ -98,7 +98,8 @@ impl Tx<'_> {
         let key = key.map_err(Error::malformed("hold"))?;
         let (customer, feature) = (hold.customer_id, hold.feature_code.clone());
         let (keyed, source, performed_by) = (true, UsageSource::Api, None);
-        let target = Target { customer, feature, key, keyed, source, performed_by };
+        let meter = hold.meter_id;
+        let target = Target { customer, feature, meter, key, keyed, source, performed_by };
         let is_open = self.is_open(&hold)?;
         let asked = Asked {
             quantity: commit.actual,

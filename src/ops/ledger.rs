@@ -6,14 +6,16 @@ use crate::domain::meter::{Closed, Meter, MeterId};
 use crate::domain::metering::HistoryFilter;
 use crate::domain::quantity::Quantity;
 use crate::domain::text::Note;
-use crate::domain::usage::{UsageEvent, UsageSnapshot, UsageWindow, UsageWindowId};
+use crate::domain::usage::{UsageEvent, UsageEventId, UsageSnapshot, UsageWindow, UsageWindowId};
 use crate::error::{Error, Result};
 use crate::ops::features::parse_code;
 use crate::page::{Cursor, Page};
-use crate::store::query::{Op, Query};
+use crate::store::query::{After, Op, Query};
 use crate::store::schema::Col;
 use crate::tables::Stored;
 use crate::tx::{Tx, View};
+use crate::value::{Field, Value};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
@@ -30,7 +32,27 @@ pub(crate) fn reason(text: &str) -> Result<Note> {
     Note::parse(text).map_err(Error::malformed("reason"))
 }
 
+/// The event after which a page of a history starts.
+fn usage_after(cursor: &Cursor) -> Result<(OffsetDateTime, UsageEventId)> {
+    let After { value, key } = cursor.after();
+    let at = OffsetDateTime::from_value(Value::clone(value));
+    let at =
+        at.ok_or_else(|| Error::invalid("cursor", &cursor.to_string(), "must be of a history"));
+    Ok((at?, UsageEventId::from(*key)))
+}
+
 impl View<'_> {
+    /// The usage event with this id, whether it stands by itself or in a sealed page.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub fn usage_event(&self, id: UsageEventId) -> Result<UsageEvent> {
+        let single = self.get::<UsageEvent>(id)?;
+        let known = if single.is_some() { single } else { self.sealed_event(id)? };
+        known.ok_or_else(|| Error::not_found("usage event", id))
+    }
+
     /// The usage events of a customer's feature, newest first, a page at a time.
     ///
     /// # Errors
@@ -64,19 +86,47 @@ impl View<'_> {
         if filter.exclude_delivered {
             query = query.eq(DELIVERED_AT, &None::<OffsetDateTime>);
         }
-        self.page(query, limit, cursor)
+        let mut page = self.page(query, limit, cursor)?;
+        let after = cursor.map(usage_after).transpose()?;
+        // One more than a page, to know whether there is another.
+        let sealed = self.newest_sealed(meter, filter, after, limit.saturating_add(1))?;
+        if !sealed.is_empty() {
+            let is_last = page.next.is_none();
+            page.items.extend(sealed);
+            page.items.sort_unstable_by_key(|event| Reverse((event.event_time, event.id)));
+            let more = !is_last || page.items.len() > limit;
+            page.items.truncate(limit);
+            let last = page.items.last().filter(|_| more);
+            page.next = last.map(|event| {
+                let (value, key) = (event.event_time.to_value(), event.id.uuid());
+                Cursor::new(After { value, key })
+            });
+        }
+        Ok(page)
     }
 
-    /// Hands every usage event of a meter to `take`, in no order that matters, read a page at a time:
-    /// those that took place from `from` on and before `to`.
+    /// Hands every usage event of a meter to `take`, in no order that matters, whether it stands by
+    /// itself or in a sealed page: those that took place from `from` on and before `to`.
     pub(crate) fn each_usage(
+        &self,
+        meter: MeterId,
+        from: Option<OffsetDateTime>,
+        to: Option<OffsetDateTime>,
+        mut take: impl FnMut(UsageEvent) -> Result<()>,
+    ) -> Result<()> {
+        self.each_single(meter, from, to, &mut take)?;
+        self.each_sealed(meter, from, to, take)
+    }
+
+    /// The same of those that stand by themselves.
+    pub(crate) fn each_single(
         &self,
         meter: MeterId,
         from: Option<OffsetDateTime>,
         to: Option<OffsetDateTime>,
         take: impl FnMut(UsageEvent) -> Result<()>,
     ) -> Result<()> {
-        let mut query = Query::all().eq(METER, &meter);
+        let mut query = Query::all().eq(METER, &meter).oldest_by(EVENT_TIME);
         if let Some(from) = from {
             query = query.filter(EVENT_TIME, Op::Ge, &from);
         }

@@ -15,17 +15,13 @@ use crate::tx::Tx;
 pub(crate) struct Target {
     pub(crate) customer: CustomerId,
     pub(crate) feature: Code,
+    /// The meter that follows from both.
+    pub(crate) meter: MeterId,
     pub(crate) key: IdempotencyKey,
     /// Whether the caller gave the key: only then can the call be a retry.
     pub(crate) keyed: bool,
     pub(crate) source: UsageSource,
     pub(crate) performed_by: Option<String>,
-}
-
-impl Target {
-    pub(crate) fn meter(&self) -> MeterId {
-        MeterId::of(self.customer, &self.feature)
-    }
 }
 
 impl Tenure {
@@ -150,6 +146,7 @@ impl Tx<'_> {
         };
         let feature = Code::parse(feature).map_err(|_| Error::not_found("feature", feature))?;
         let performed_by = by.map(|by| by.as_str().to_owned());
-        Ok(Target { customer: id, feature, key, keyed, source, performed_by })
+        let meter = MeterId::of(id, &feature);
+        Ok(Target { customer: id, feature, meter, key, keyed, source, performed_by })
     }
 }

@@ -7,6 +7,7 @@
 
 mod access;
 mod backfill;
+mod batch;
 mod billing;
 mod consumption;
 mod contacts;
@@ -18,14 +19,17 @@ mod display_names;
 mod entitlements;
 mod events;
 mod features;
+pub(crate) mod filters;
 mod flairs;
 mod hindsight;
 mod holds;
+mod keys;
 mod ledger;
 mod links;
 mod metering;
 mod meters;
 mod onboarding;
+mod pages;
 mod settlements;
 mod smart_link;
 mod subscriptions;

@@ -5,11 +5,13 @@ use crate::domain::balance::Balance;
 use crate::domain::customer::Customer;
 use crate::domain::entitlement::EntitlementId;
 use crate::domain::hold::{Hold, HoldStatus};
-use crate::domain::meter::Meter;
+use crate::domain::meter::{Meter, MeterId};
 use crate::domain::metering::{Discrepancy, DiscrepancyKind, Reconciliation, Verification};
 use crate::domain::quantity::Quantity;
 use crate::domain::usage::SnapshotType;
+use crate::domain::usage_page::UsagePage;
 use crate::error::Result;
+use crate::ops::keys::damaged;
 use crate::ops::ledger::{reason, window_of};
 use crate::store::query::Query;
 use crate::store::schema::Col;
@@ -17,7 +19,7 @@ use crate::tables::Stored;
 use crate::tenure::Tenure;
 use crate::tx::{Tx, View};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use time::OffsetDateTime;
 
 const HOLD_METER: Col = <Hold as Stored>::TABLE.col("meter_id");
@@ -26,6 +28,28 @@ const HOLD_STATUS: Col = <Hold as Stored>::TABLE.col("status");
 /// How many differences are told one by one.
 const TOLD: usize = 1_000;
 
+/// What the events of a meter add up to, by the start of their window, and how many they are.
+#[derive(Default)]
+struct Sums {
+    windows: BTreeMap<OffsetDateTime, i128>,
+    events: usize,
+}
+
+impl Sums {
+    fn add(&mut self, window: OffsetDateTime, quantity: Quantity, events: u32) {
+        let sum = self.windows.entry(window).or_default();
+        *sum = sum.saturating_add(i128::from(quantity.millionths()));
+        self.events = self.events.saturating_add(usize::try_from(events).unwrap_or(usize::MAX));
+    }
+
+    /// Adds a page as a whole: its sum is what its events add up to, or it is damaged.
+    fn add_page(&mut self, page: &UsagePage) -> Result<()> {
+        page.check().map_err(damaged::<UsagePage>)?;
+        self.add(page.window_start, page.sum, page.events);
+        Ok(())
+    }
+}
+
 /// A sum of millionths as a quantity.
 fn quantity(sum: i128) -> Quantity {
     i64::try_from(sum).map_or(Quantity::MAX, Quantity::from_millionths)
@@ -33,8 +57,8 @@ fn quantity(sum: i128) -> Quantity {
 
 impl View<'_> {
     /// Every difference between the counters of a meter and what they should sum up, and how many
-    /// events there are.
-    fn compare(&self, meter: &Meter) -> Result<(Vec<Discrepancy>, usize)> {
+    /// events there are. Of these `sums` knows those that are sealed.
+    fn compare(&self, meter: &Meter, mut sums: Sums) -> Result<(Vec<Discrepancy>, usize)> {
         let mut found = Vec::new();
         let mut tell = |kind, window_start, stored, computed| {
             found.push(Discrepancy {
@@ -47,14 +71,11 @@ impl View<'_> {
                 window_start,
             });
         };
-        let mut sums: BTreeMap<OffsetDateTime, i128> = BTreeMap::new();
-        let mut events = 0_usize;
-        self.each_usage(meter.id, None, None, |event| {
-            let sum = sums.entry(event.window_start).or_default();
-            *sum = sum.saturating_add(i128::from(event.quantity.millionths()));
-            events = events.saturating_add(1);
+        self.each_single(meter.id, None, None, |event| {
+            sums.add(event.window_start, event.quantity, 1);
             Ok(())
         })?;
+        let Sums { windows: sums, events } = sums;
         // A window of which nothing is kept counted nothing.
         let mut stored: BTreeMap<OffsetDateTime, Quantity> =
             sums.keys().map(|start| (*start, Quantity::ZERO)).collect();
@@ -115,7 +136,9 @@ impl Tx<'_> {
     ) -> Result<Reconciliation> {
         let id = self.view().meter_id(&customer.into(), feature)?;
         let meter = self.require::<Meter>(id)?;
-        let (discrepancies, _) = self.view().compare(&meter)?;
+        let mut sealed = Sums::default();
+        self.view().each_page(id, None, None, |page| sealed.add_page(&page))?;
+        let (discrepancies, _) = self.view().compare(&meter, sealed)?;
         if discrepancies.is_empty() {
             return Ok(Reconciliation { meter, discrepancies });
         }
@@ -173,7 +196,8 @@ impl Tx<'_> {
 impl Tenure {
     /// Recomputes every counter of the org, usage from the ledger of events, and reports every
     /// difference, without changing anything. `progress` is told how many meters were compared so
-    /// far. Events are read a page at a time: memory does not grow with the ledger.
+    /// far. Events are read a page at a time; it takes some 100 bytes of memory for each window of
+    /// each meter that batches have written to.
     ///
     /// # Errors
     ///
@@ -182,8 +206,12 @@ impl Tenure {
     pub fn verify(&self, mut progress: impl FnMut(usize)) -> Result<Verification> {
         self.read(|view| {
             let mut found = Verification::default();
+            // Sealed pages are read as they lie, not meter by meter.
+            let mut sealed: HashMap<MeterId, Sums> = HashMap::new();
+            view.every_page(|page| sealed.entry(page.meter_id).or_default().add_page(&page))?;
             view.each::<Meter>(Query::all(), |meter| {
-                let (differences, events) = view.compare(&meter)?;
+                let sums = sealed.remove(&meter.id).unwrap_or_default();
+                let (differences, events) = view.compare(&meter, sums)?;
                 found.meters = found.meters.saturating_add(1);
                 found.events = found.events.saturating_add(events);
                 found.differences = found.differences.saturating_add(differences.len());

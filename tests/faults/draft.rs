@@ -55,6 +55,10 @@ impl Draft<'_> {
                 let parsed: serde_json::Value = serde_json::from_str(&it).expect("JSON");
                 Value::Json(parsed.to_string())
             }
+            (Fault::BytesAreText, Value::Bytes(it)) => {
+                Value::Bytes(String::from_utf8_lossy(&it).into_owned().into_bytes())
+            }
+            (Fault::NoBytesAreNull, Value::Bytes(it)) if it.is_empty() => Value::Null,
             (Fault::EmptyIsNull, Value::Text(it)) if it.is_empty() => Value::Null,
             (Fault::TimesAreMillis, Value::Time(it)) => Value::Time(it.div_euclid(1_000) * 1_000),
             (_, value) => value,

@@ -26,6 +26,10 @@ faults! {
     TextEndsAtNul: text_survives_byte_by_byte,
     /// JSON is parsed and written anew.
     JsonIsReformatted: json_text_survives_byte_by_byte,
+    /// Bytes are taken for text, and what is none is replaced.
+    BytesAreText: bytes_survive_as_they_are,
+    /// No bytes become null.
+    NoBytesAreNull: bytes_survive_as_they_are,
     /// An empty string becomes null.
     EmptyIsNull: an_empty_string_is_not_null,
     /// Instants are kept in milliseconds.
@@ -81,6 +85,8 @@ faults! {
     KeysUnordered: rows_come_by_primary_key,
     /// JSON orders nothing.
     JsonUnordered: every_kind_is_ordered,
+    /// Bytes are ordered as signed numbers.
+    BytesAreSigned: every_kind_is_ordered,
     /// Ties come in any order.
     TiesAreLoose: ties_follow_the_direction,
     /// Ties always ascend.

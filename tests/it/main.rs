@@ -53,6 +53,7 @@ mod periods;
 #[cfg(feature = "sqlite")]
 mod processes;
 mod random;
+mod sealed;
 #[cfg(feature = "sqlite")]
 mod sqlite_store;
 mod subscriptions;

@@ -24,6 +24,7 @@ pub(super) static ITEMS: Table = Table {
         column("at", Kind::Time),
         column("doc", Kind::Json),
         column("link", Kind::Uuid),
+        column("raw", Kind::Bytes),
     ],
     indexes: &[
         Index { columns: &["name"], unique: true },
@@ -41,6 +42,7 @@ pub(super) const LIVE: Col = ITEMS.col("live");
 pub(super) const AT: Col = ITEMS.col("at");
 pub(super) const DOC: Col = ITEMS.col("doc");
 pub(super) const LINK: Col = ITEMS.col("link");
+pub(super) const RAW: Col = ITEMS.col("raw");
 
 /// Another table, whose columns partly have the same names. `order` is a word of SQL on purpose.
 pub(super) static NOTES: Table = Table {

@@ -24,6 +24,7 @@ macro_rules! __conformance_rules {
                 numbers_survive_at_their_extremes
                 text_survives_byte_by_byte
                 json_text_survives_byte_by_byte
+                bytes_survive_as_they_are
                 an_empty_string_is_not_null
                 instants_survive_to_the_microsecond
                 any_id_is_a_key

@@ -1,7 +1,7 @@
 //! What a query selects and in which order.
 
 use super::fixture::{
-    A, AT, BUCKET, COUNT, DOC, ITEMS, LINK, LIVE, NAME, NOTES, SCORE, SLOT, filled, item, key,
+    A, AT, BUCKET, COUNT, DOC, ITEMS, LINK, LIVE, NAME, NOTES, RAW, SCORE, SLOT, filled, item, key,
     keys, keys_of, named, note, read, ready, text, with, write,
 };
 use crate::store::Store;
@@ -21,7 +21,7 @@ pub fn every_op_filters(store: &dyn Store) {
 }
 
 /// For each kind of column, three values, the least first.
-fn samples() -> [(Col, [Value; 3]); 8] {
+fn samples() -> [(Col, [Value; 3]); 9] {
     [
         (SLOT, [i64::MIN, 0, i64::MAX].map(Value::Int)),
         (NAME, ["", "B", "a"].map(text)),
@@ -31,6 +31,7 @@ fn samples() -> [(Col, [Value; 3]); 8] {
         (AT, [-1_000_001, -1_000_000, 1].map(Value::Time)),
         (DOC, ["1", "\"b\"", "{\"a\": 1}"].map(|json| Value::Json(json.into()))),
         (LINK, [0, 1 << 64, u128::MAX].map(|n| Value::Uuid(key(n)))),
+        (RAW, [&[][..], &[0x7f, 0], &[0x80]].map(|bytes| Value::Bytes(bytes.to_vec()))),
     ]
 }
 

@@ -1,13 +1,13 @@
 //! What is written is what is read: every kind of value, and what each change answers.
 
 use super::fixture::{
-    A, AT, BUCKET, DOC, ITEMS, LINK, LIVE, NAME, NOTES, SCORE, SLOT, all, filled, get, item, key,
-    named, note, read, ready, text, with, write,
+    A, AT, BUCKET, DOC, ITEMS, LINK, LIVE, NAME, NOTES, RAW, SCORE, SLOT, all, filled, get, item,
+    key, named, note, read, ready, text, with, write,
 };
 use crate::store::Store;
 use crate::store::query::Query;
 use crate::store::schema::Col;
-use crate::value::{Row, Value};
+use crate::value::{Packed, Row, Value};
 
 /// A key that nobody wrote is `None`, in a read and in a write, and a query finds nothing.
 pub fn a_missing_row_is_none(store: &dyn Store) {
@@ -28,7 +28,8 @@ pub fn every_kind_survives(store: &dyn Store) {
         let row = with(row, SLOT, Value::Int(i64::try_from(n).expect("small")));
         let row = with(with(row, SCORE, Value::Real(0.1)), LIVE, Value::Bool(true));
         let row = with(row, AT, Value::Time(1_700_000_000_123_456));
-        with(with(row, DOC, Value::Json("[1]".into())), LINK, Value::Uuid(key(7)))
+        let row = with(with(row, DOC, Value::Json("[1]".into())), LINK, Value::Uuid(key(7)));
+        with(row, RAW, Value::Bytes(vec![0, 0xff]))
     };
     let rows = [full(1), with(full(2), LIVE, Value::Bool(false)), item(3, 0)];
     write(ready(store), A, |w| {
@@ -102,6 +103,16 @@ pub fn json_text_survives_byte_by_byte(store: &dyn Store) {
         "[]",
     ];
     survive(store, DOC, texts.map(|text| Value::Json(text.into())));
+}
+
+/// Bytes are any bytes, also those that are no text, of any length; none at all is not null.
+pub fn bytes_survive_as_they_are(store: &dyn Store) {
+    let every: Vec<u8> = (0..=u8::MAX).collect();
+    let long = every.repeat(400);
+    let all = [&[][..], &[0], b"text", &[0xff, 0xfe, 0], &[0xc3, 0x28], &every, &long];
+    survive(store, RAW, all.map(|bytes| Value::Bytes(bytes.to_vec())));
+    let empty = Query::all().eq(RAW, &Packed::default());
+    assert_eq!(read(store, A, |r| r.query(&ITEMS, &empty)).len(), 1, "no bytes are not null");
 }
 
 /// An empty string is a value like any other.

@@ -1,5 +1,5 @@
 //! Values as SQLite keeps them: a UUID is 16 bytes, an instant is microseconds since 1970, a
-//! truth is 0 or 1, JSON is text.
+//! truth is 0 or 1, JSON is text, bytes are a blob.
 
 use crate::store::schema::Table;
 use crate::store::{OrgId, Result, StoreError};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// The declared type of a column in a `STRICT` table.
 pub(super) const fn declared(kind: Kind) -> &'static str {
     match kind {
-        Kind::Uuid => "BLOB",
+        Kind::Uuid | Kind::Bytes => "BLOB",
         Kind::Text | Kind::Json => "TEXT",
         Kind::Int | Kind::Bool | Kind::Time => "INTEGER",
         Kind::Real => "REAL",
@@ -38,6 +38,7 @@ impl ToSql for Bound<'_> {
             }
             Self::Value(Value::Null) => ValueRef::Null,
             Self::Value(Value::Text(text) | Value::Json(text)) => ValueRef::Text(text.as_bytes()),
+            Self::Value(Value::Bytes(bytes)) => ValueRef::Blob(bytes),
             Self::Value(Value::Real(real)) => ValueRef::Real(*real),
             Self::Value(Value::Bool(truth)) => ValueRef::Integer(i64::from(*truth)),
         }))
@@ -93,6 +94,7 @@ fn value(column: &Column, stored: ValueRef<'_>) -> Option<Value> {
         (Kind::Uuid, ValueRef::Blob(bytes)) => Uuid::from_slice(bytes).ok().map(Value::Uuid),
         (Kind::Text, ValueRef::Text(text)) => text_of(text).map(Value::Text),
         (Kind::Json, ValueRef::Text(text)) => text_of(text).map(Value::Json),
+        (Kind::Bytes, ValueRef::Blob(bytes)) => Some(Value::Bytes(bytes.to_vec())),
         (Kind::Int, ValueRef::Integer(int)) => Some(Value::Int(int)),
         (Kind::Time, ValueRef::Integer(int)) => Some(Value::Time(int)),
         (Kind::Bool, ValueRef::Integer(truth @ (0 | 1))) => Some(Value::Bool(truth == 1)),

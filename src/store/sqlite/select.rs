@@ -142,6 +142,7 @@ const fn sample(kind: Kind) -> Value {
         Kind::Bool => Value::Bool(false),
         Kind::Time => Value::Time(0),
         Kind::Json => Value::Json(String::new()),
+        Kind::Bytes => Value::Bytes(Vec::new()),
     }
 }
 

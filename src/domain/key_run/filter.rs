@@ -1,0 +1,122 @@
+//! A filter over the hashes of a run: a Bloom filter in lines of 64 bytes, so that each answer takes
+//! one line from memory. With 16 bits and 8 probes for each key it is wrong about one new key in
+//! 1,100; about a key that it was given, never.
+
+use super::{KeyBlock, KeyRun, part_of};
+use crate::domain::packing::{Checksum, Damaged, seal, unseal};
+use crate::value::Packed;
+
+/// One line of memory: 512 bits for 32 keys.
+type Line = [u64; 8];
+const LINE_KEYS: u32 = 32;
+const LINE_BYTES: usize = 64;
+/// How many lines are stored in one record: 8 KiB.
+const PART_LINES: u32 = 128;
+
+/// A filter, or a part of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Filter {
+    /// How many lines the whole filter has.
+    lines: u32,
+    /// The number of the first line that is here.
+    first: u32,
+    here: Vec<Line>,
+}
+
+impl Filter {
+    pub(crate) fn empty(keys: u32) -> Self {
+        let lines = keys.div_ceil(LINE_KEYS);
+        let here = usize::try_from(lines).unwrap_or_default();
+        Self { lines, first: 0, here: vec![Line::default(); here] }
+    }
+
+    /// How many bytes of memory it takes.
+    pub(crate) const fn size(&self) -> usize {
+        self.here.len().saturating_mul(LINE_BYTES)
+    }
+
+    fn line(&self, hash: u64) -> Option<usize> {
+        usize::try_from(part_of(hash, self.lines).checked_sub(self.first)?).ok()
+    }
+
+    pub(crate) fn add(&mut self, hash: u64) {
+        let Some(line) = self.line(hash).and_then(|place| self.here.get_mut(place)) else { return };
+        for (word, bits) in line.iter_mut().zip(pattern(hash)) {
+            *word |= bits;
+        }
+    }
+
+    /// Whether `hash` may have been added. `true` also when its line is not here.
+    pub(crate) fn may_hold(&self, hash: u64) -> bool {
+        let line = self.line(hash).and_then(|place| self.here.get(place));
+        line.is_none_or(|line| {
+            line.iter().zip(pattern(hash)).all(|(word, bits)| word & bits == bits)
+        })
+    }
+
+    /// The parts in which it is stored.
+    pub(crate) fn parts<'f>(&'f self, run: &'f KeyRun) -> impl Iterator<Item = KeyBlock> + 'f {
+        let length = usize::try_from(PART_LINES).unwrap_or(1);
+        (0..).zip(self.here.chunks(length)).map(|(part, lines)| {
+            let mut bytes: Vec<u8> =
+                lines.iter().flatten().flat_map(|word| word.to_le_bytes()).collect();
+            let id = run.filter_id(part);
+            seal(&mut bytes, Checksum::new().feed(id.uuid().as_bytes()));
+            KeyBlock { id, packed: Packed(bytes) }
+        })
+    }
+
+    /// How many parts the filter of `run` has.
+    pub(crate) const fn part_count(run: &KeyRun) -> u32 {
+        run.keys.div_ceil(LINE_KEYS).div_ceil(PART_LINES)
+    }
+
+    /// Which part tells of `hash`.
+    pub(crate) fn part_of(run: &KeyRun, hash: u64) -> u32 {
+        part_of(hash, run.keys.div_ceil(LINE_KEYS)).div_euclid(PART_LINES)
+    }
+
+    /// Part number `part` of the filter of `run`.
+    pub(crate) fn unpacked(run: &KeyRun, part: u32, block: &KeyBlock) -> Result<Self, Damaged> {
+        let head = Checksum::new().feed(run.filter_id(part).uuid().as_bytes());
+        let bytes = unseal(&block.packed.0, head)?;
+        let (words, []) = bytes.as_chunks::<8>() else { return Err(Damaged) };
+        let words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
+        let (here, []) = words.as_chunks::<8>() else { return Err(Damaged) };
+        let first = part.saturating_mul(PART_LINES);
+        let lines = run.keys.div_ceil(LINE_KEYS);
+        let due = lines.saturating_sub(first).min(PART_LINES);
+        let here = here.to_vec();
+        let fits = u32::try_from(here.len()) == Ok(due);
+        fits.then_some(Self { lines, first, here }).ok_or(Damaged)
+    }
+
+    /// Puts the next part behind this one.
+    pub(crate) fn append(&mut self, next: Self) {
+        self.here.extend(next.here);
+    }
+}
+
+/// The bits of a line that stand for `hash`: one in each word, so that they can be tested at once.
+const fn pattern(hash: u64) -> Line {
+    // The finish of MurmurHash3 spreads what the lines of one filter have in common.
+    let mut mixed = hash ^ hash >> 33;
+    mixed = mixed.wrapping_mul(0xff51_afd7_ed55_8ccd);
+    mixed ^= mixed >> 33;
+    mixed = mixed.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    mixed ^= mixed >> 33;
+    let mut line = [0; 8];
+    let mut word = 0;
+    while word < line.len() {
+        #[expect(
+            clippy::indexing_slicing,
+            clippy::arithmetic_side_effects,
+            reason = "bounded by the length"
+        )]
+        {
+            line[word] = 1 << (mixed >> (word * 6) & 63);
+            word += 1;
+        }
+    }
+    line
+}
