@@ -60,6 +60,7 @@ mod thresholds;
 mod tick;
 mod tidy;
 mod tiers;
+mod tiling;
 mod track;
 mod users;
 mod verify;
