@@ -18,7 +18,7 @@ pub use domain::billing::{
     ActiveSubscription, BillingGateway, BillingLink, BillingStatus, CheckoutSession,
     GatewaySubscription,
 };
-pub use domain::calendar::ResetPeriod;
+pub use domain::calendar::{PeriodType, ResetPeriod};
 pub use domain::clues::Hints;
 pub use domain::contact::{Contact, ContactDraft, ContactId};
 pub use domain::customer::{
@@ -62,6 +62,11 @@ pub use domain::usage::{
     DeliveryStatus, SnapshotType, UsageEvent, UsageEventId, UsageEventType, UsageSnapshot,
     UsageSource,
 };
+pub use domain::usage_period::{
+    NewUsageRecord, UsageByFigure, UsageByResource, UsageFigure, UsagePeriod, UsagePeriodId,
+    UsagePeriodStatus, UsageRecord, UsageRecordId,
+};
+pub use domain::usage_report::{GroupBy, UsageQuery, UsageReport, UsageRow};
 pub use domain::user::{User, UserDraft, UserId};
 pub use domain::zone::TimeZone;
 pub use error::{Error, ErrorCode, Fault, Faults, Result};

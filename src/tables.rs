@@ -16,6 +16,7 @@ use crate::domain::org::Org;
 use crate::domain::subscription::Subscription;
 use crate::domain::tier::Tier;
 use crate::domain::usage::{Refund, UsageEvent, UsageSnapshot, UsageWindow};
+use crate::domain::usage_period::{UsagePeriod, UsageRecord};
 use crate::domain::user::User;
 use crate::noun::{Describe, Noun};
 use crate::record::Record;
@@ -119,4 +120,13 @@ tables! {
     Refund "refund" {}
     UsageWindow "usage_window" { index ["meter_id", "window_start"]; }
     UsageSnapshot "usage_snapshot" { index ["meter_id", "created_at"]; }
+    UsagePeriod "usage_period" {
+        index ["customer_id", "period_type", "period_start"]
+            ["customer_id", "status", "period_end"] ["status", "period_end"];
+        references "customer_id" -> "customer";
+    }
+    UsageRecord "usage_record" {
+        index ["customer_id", "used_at"];
+        references "customer_id" -> "customer";
+    }
 }

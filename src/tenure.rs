@@ -6,14 +6,15 @@ use crate::domain::instant;
 use crate::domain::link::ProductId;
 use crate::domain::org::{Org, OrgKey};
 use crate::domain::smart_link::MIN_CONFIDENCE;
-use crate::domain::text::Name;
+use crate::domain::text::{Code, Name};
 use crate::domain::threshold::DEFAULT_PERCENTAGES;
+use crate::domain::usage_period::UsageFigure;
 use crate::error::{Error, Result};
 use crate::store::{HostTransaction, OrgId, Store, StoreError, WriteBody, Writer};
 use crate::tables::TABLES;
 use crate::tx::{Scope, Tx, View};
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -93,6 +94,9 @@ pub struct Config {
     /// At which percentages of a limit an event is written, in whole percent, also above 100: 80, 90
     /// and 100.
     pub thresholds: Vec<u32>,
+    /// In which named figure of a usage period the usage of a feature counts: none, so that each is
+    /// listed by its code. What was added up already is not sorted anew: set it from the start.
+    pub usage_figures: BTreeMap<Code, UsageFigure>,
     /// How sure smart linking must be to link, 0–1: 0.6. Anything else is refused when it is used.
     pub min_confidence: f64,
 }
@@ -103,6 +107,7 @@ impl Default for Config {
             late_usage_max: Duration::days(35),
             early_usage_max: Duration::minutes(5),
             thresholds: DEFAULT_PERCENTAGES.to_vec(),
+            usage_figures: BTreeMap::new(),
             min_confidence: MIN_CONFIDENCE,
         }
     }

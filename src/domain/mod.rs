@@ -44,5 +44,7 @@ pub mod threshold;
 pub mod tier;
 pub mod tier_change;
 pub mod usage;
+pub mod usage_period;
+pub mod usage_report;
 pub mod user;
 pub mod zone;

@@ -229,7 +229,10 @@ impl Tx<'_> {
             return Err(Error::not_found("customer", customer));
         }
         let other = match asked.event_time {
-            Some(at) => self.other_window(&meter, closed.as_ref(), at)?,
+            Some(at) => {
+                view.refuse_finalized(customer, at)?;
+                self.other_window(&meter, closed.as_ref(), at)?
+            }
             None => None,
         };
         let before = other.as_ref().map_or(meter.used, |window| window.used);

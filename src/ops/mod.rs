@@ -25,6 +25,8 @@ mod subscriptions;
 mod tick;
 mod tier_changes;
 mod tiers;
+mod usage_periods;
+mod usage_reports;
 mod users;
 
 pub use backfill::BackfillReport;

@@ -62,6 +62,8 @@ mod tidy;
 mod tiers;
 mod tiling;
 mod track;
+mod usage_periods;
+mod usage_reports;
 mod users;
 mod verify;
 #[cfg(feature = "sqlite")]
