@@ -19,6 +19,7 @@ pub use domain::billing::{
     GatewaySubscription,
 };
 pub use domain::calendar::{PeriodType, ResetPeriod};
+pub use domain::cloud_event::CloudEvents;
 pub use domain::clues::Hints;
 pub use domain::contact::{Contact, ContactDraft, ContactId};
 pub use domain::customer::{

@@ -4,6 +4,7 @@ pub mod access;
 pub mod allowance;
 pub mod billing;
 pub mod calendar;
+pub mod cloud_event;
 pub mod clues;
 pub mod company_name;
 pub mod contact;

@@ -30,6 +30,7 @@ mod calendar_facts;
 mod checks;
 #[cfg(feature = "sqlite")]
 mod child;
+mod cloud_events;
 mod concurrency;
 mod conformance;
 mod contacts;
