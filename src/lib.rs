@@ -63,9 +63,9 @@ pub use domain::usage::{
     DeliveryStatus, SnapshotType, UsageEvent, UsageEventId, UsageEventType, UsageSnapshot,
     UsageSource,
 };
-pub use domain::usage_period::{
-    NewUsageRecord, UsageByFigure, UsageByResource, UsageFigure, UsagePeriod, UsagePeriodId,
-    UsagePeriodStatus, UsageRecord, UsageRecordId,
+pub use domain::usage_period::{UsagePeriod, UsagePeriodId, UsagePeriodStatus};
+pub use domain::usage_record::{
+    NewUsageRecord, UsageByFigure, UsageByResource, UsageFigure, UsageRecord, UsageRecordId,
 };
 pub use domain::usage_report::{GroupBy, UsageQuery, UsageReport, UsageRow};
 pub use domain::user::{User, UserDraft, UserId};

@@ -8,7 +8,7 @@ use crate::domain::org::{Org, OrgKey};
 use crate::domain::smart_link::MIN_CONFIDENCE;
 use crate::domain::text::{Code, Name};
 use crate::domain::threshold::DEFAULT_PERCENTAGES;
-use crate::domain::usage_period::UsageFigure;
+use crate::domain::usage_record::UsageFigure;
 use crate::error::{Error, Result};
 use crate::store::{HostTransaction, OrgId, Store, StoreError, WriteBody, Writer};
 use crate::tables::TABLES;

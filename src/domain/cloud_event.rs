@@ -18,10 +18,10 @@ use super::quantity::Quantity;
 use super::text::{Code, ExternalId, IdempotencyKey};
 use super::usage::UsageSource;
 use crate::error::{Error, Faults, Result};
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::fmt;
+use strict::Strict;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
@@ -132,11 +132,10 @@ impl CloudEvents {
             }
             code
         });
-        let subject = attributes.required("subject").map(|subject| {
-            if let Err(malformed) = ExternalId::parse(&subject) {
+        let subject = attributes.required("subject").inspect(|subject| {
+            if let Err(malformed) = ExternalId::parse(subject) {
                 attributes.fault("subject", &malformed.value, malformed.rule);
             }
-            subject
         });
         let event_time = attributes.text("time").and_then(|text| {
             let time = OffsetDateTime::parse(&text, &Rfc3339).ok();
@@ -286,64 +285,6 @@ impl<'de> Deserialize<'de> for Batch {
     }
 }
 
-/// A JSON value, and the first key of it, at any depth, that an object has twice: which of the two
-/// counts is for nobody to guess.
-struct Strict(Value, Option<String>);
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Reader;
-
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Strict;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON value")
-            }
-            fn visit_unit<E>(self) -> Result<Strict, E> {
-                Ok(Strict(Value::Null, None))
-            }
-            fn visit_bool<E>(self, it: bool) -> Result<Strict, E> {
-                Ok(Strict(it.into(), None))
-            }
-            fn visit_i64<E>(self, it: i64) -> Result<Strict, E> {
-                Ok(Strict(it.into(), None))
-            }
-            fn visit_u64<E>(self, it: u64) -> Result<Strict, E> {
-                Ok(Strict(it.into(), None))
-            }
-            fn visit_f64<E>(self, it: f64) -> Result<Strict, E> {
-                Ok(Strict(it.into(), None))
-            }
-            fn visit_str<E>(self, it: &str) -> Result<Strict, E> {
-                Ok(Strict(it.into(), None))
-            }
-            fn visit_string<E>(self, it: String) -> Result<Strict, E> {
-                Ok(Strict(it.into(), None))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Strict, A::Error> {
-                let (mut items, mut doubled) = (Vec::new(), None);
-                while let Some(Strict(item, within)) = from.next_element()? {
-                    doubled = doubled.or(within);
-                    items.push(item);
-                }
-                Ok(Strict(Value::Array(items), doubled))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut from: A) -> Result<Strict, A::Error> {
-                let (mut map, mut doubled) = (Map::new(), None);
-                while let Some((key, Strict(value, within))) = from.next_entry::<String, _>()? {
-                    if map.contains_key(&key) {
-                        doubled = doubled.or(Some(key.clone()));
-                    }
-                    doubled = doubled.or(within);
-                    map.insert(key, value);
-                }
-                Ok(Strict(Value::Object(map), doubled))
-            }
-        }
-        from.deserialize_any(Reader)
-    }
-}
-
+mod strict;
 #[cfg(test)]
 mod tests;

@@ -46,6 +46,7 @@ pub mod tier;
 pub mod tier_change;
 pub mod usage;
 pub mod usage_period;
+pub mod usage_record;
 pub mod usage_report;
 pub mod user;
 pub mod zone;

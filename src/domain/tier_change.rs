@@ -1,5 +1,6 @@
 //! What a change of tier alters, before it is made.
 
+use super::draft::{Change, replace};
 use super::feature::Excess;
 use super::quantity::Quantity;
 use super::text::Code;
@@ -131,20 +132,21 @@ pub(crate) struct Usage {
 }
 
 /// What a customer keeps of a feature whatever its tier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Kept {
-    /// The limit that was set by hand, in place of the tier's: none for any amount.
-    pub(crate) by_hand: Option<Option<Quantity>>,
+    /// The limit that was set by hand in place of the tier's; cleared, it is for any amount.
+    pub(crate) by_hand: Change<Quantity>,
     /// What was granted on top: none for any amount.
     pub(crate) on_top: Option<Quantity>,
 }
 
 impl Kept {
     /// What may be used with a tier that allows `tier`: none for any amount.
-    fn allowed(self, tier: Option<Quantity>) -> Option<Quantity> {
-        let base = self.by_hand.unwrap_or(tier)?;
+    fn allowed(&self, tier: Option<Quantity>) -> Option<Quantity> {
+        let mut base = tier;
+        replace(&self.by_hand, &mut base);
         // A sum beyond the range of a quantity is as good as the greatest.
-        Some(base.checked_add(self.on_top?).unwrap_or(Quantity::MAX))
+        Some(base?.checked_add(self.on_top?).unwrap_or(Quantity::MAX))
     }
 }
 
@@ -194,7 +196,7 @@ pub(crate) fn compare<E>(
         };
         let (usage, kept) = usage(&feature)?;
         let is_gone =
-            new.is_none() && kept.by_hand.is_none() && kept.on_top == Some(Quantity::ZERO);
+            new.is_none() && kept.by_hand.is_keep() && kept.on_top == Some(Quantity::ZERO);
         let allowed = kept.allowed(allowed);
         if usage.reset_at.is_some_and(|reset_at| reset_at <= effective_at) {
             continue;

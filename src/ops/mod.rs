@@ -26,6 +26,7 @@ mod tick;
 mod tier_changes;
 mod tiers;
 mod usage_periods;
+mod usage_records;
 mod usage_reports;
 mod users;
 

@@ -2,6 +2,7 @@
 
 use crate::domain::access::DenialReason;
 use crate::domain::customer::{Customer, CustomerId};
+use crate::domain::draft::Change;
 use crate::domain::entitlement::EntitlementSource;
 use crate::domain::link::ProductId;
 use crate::domain::meter::Meter;
@@ -126,7 +127,7 @@ impl View<'_> {
         let on_top = on_top.map(|it| it.limit).try_fold(Quantity::ZERO, |sum, limit| {
             limit.map(|limit| sum.checked_add(limit).unwrap_or(Quantity::MAX))
         });
-        Ok(Kept { by_hand: by_hand.map(|it| it.limit), on_top })
+        Ok(Kept { by_hand: by_hand.map_or(Change::Keep, |it| it.limit.into()), on_top })
     }
 
     /// What a customer uses beyond its rights, by feature.

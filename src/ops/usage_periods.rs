@@ -9,13 +9,10 @@ use crate::domain::meter::Meter;
 use crate::domain::period::Period;
 use crate::domain::quantity::Quantity;
 use crate::domain::subscription::{Subscription, SubscriptionId};
-use crate::domain::text::IdempotencyKey;
-use crate::domain::usage_period::{
-    NewUsageRecord, Tally, UsageByResource, UsagePeriod, UsagePeriodId, UsagePeriodStatus,
-    UsageRecord, UsageRecordId, finer,
-};
+use crate::domain::usage_period::{Tally, UsagePeriod, UsagePeriodId, UsagePeriodStatus, finer};
+use crate::domain::usage_record::{UsageByResource, UsageRecord};
 use crate::domain::zone::TimeZone;
-use crate::error::{Error, Faults, Result};
+use crate::error::{Error, Result};
 use crate::page::{Cursor, Page};
 use crate::store::query::{Op, Query};
 use crate::store::schema::Col;
@@ -77,7 +74,7 @@ impl View<'_> {
     }
 
     /// A frozen period of all usage of a customer, or of that in `product`, that `at` is in.
-    fn frozen_at(
+    pub(crate) fn frozen_at(
         &self,
         customer: CustomerId,
         at: OffsetDateTime,
@@ -103,7 +100,7 @@ impl View<'_> {
     }
 
     /// The period of this type that `at` is in, with nothing in it yet.
-    fn blank_period(
+    pub(crate) fn blank_period(
         &self,
         customer: &Customer,
         subscription: Option<&Subscription>,
@@ -154,7 +151,7 @@ impl View<'_> {
     }
 
     /// Makes a period show what there is.
-    fn add_up(&self, period: &mut UsagePeriod) -> Result<()> {
+    pub(crate) fn add_up(&self, period: &mut UsagePeriod) -> Result<()> {
         let tally = match self.tiling(period)? {
             Some(tiles) => tiles.iter().fold(Tally::default(), |mut tally, tile| {
                 tally.period(tile);
@@ -252,7 +249,7 @@ impl View<'_> {
     }
 
     /// The period before this one, if it is kept.
-    fn before(&self, period: &UsagePeriod) -> Result<Option<UsagePeriod>> {
+    pub(crate) fn before(&self, period: &UsagePeriod) -> Result<Option<UsagePeriod>> {
         let last = period.period_start.saturating_sub(Duration::MICROSECOND);
         let Some(before) = Period::of_calendar(period.period_type, last, period.time_zone.clone())
         else {
@@ -280,96 +277,6 @@ fn partial() -> Query {
 }
 
 impl Tx<'_> {
-    /// Records usage of which no feature keeps count, and answers with the period of this type that
-    /// it is in. Other periods show it when they are next added up. A retry with the same key and
-    /// content counts nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`] also for the subscription; [`Error::Invalid`] with every fault, also when
-    /// it lies ahead or further back than late usage may; [`Error::Rule`] when a period that it is in
-    /// is finalized; [`Error::KeyReused`]; [`Error::Overflow`].
-    pub fn record_usage(
-        &mut self,
-        customer: impl Into<CustomerRef>,
-        period_type: PeriodType,
-        new: &NewUsageRecord,
-    ) -> Result<UsagePeriod> {
-        let view = self.view();
-        let customer = view.resolve_customer(&customer.into())?;
-        let its_own = |id| match view.subscription(id) {
-            Ok(it) if it.customer_id != customer.id => Err(Error::not_found("subscription", id)),
-            found => found,
-        };
-        let subscription = new.subscription.map(its_own).transpose()?;
-        let mut faults = Faults::default();
-        let made = || format!("{:032x}", self.random());
-        let key = new.idempotency_key.clone().unwrap_or_else(made);
-        let key = faults.note("idempotencyKey", IdempotencyKey::parse(&key));
-        let resources = new.check(&mut faults);
-        let Some(key) = key.filter(|_| faults.0.is_empty()) else {
-            return Err(Error::Invalid(faults));
-        };
-        let used_at = instant::utc(new.used_at);
-        let record = UsageRecord {
-            id: UsageRecordId::of(customer.id, &key),
-            customer_id: customer.id,
-            subscription_id: new.subscription,
-            used_at,
-            figures: new.figures.clone(),
-            resources,
-            idempotency_key: key,
-            performed_by: self.actor().to_owned(),
-            created_at: self.now(),
-        };
-        let blank = || view.blank_period(&customer, subscription.as_ref(), period_type, used_at);
-        if let Some(first) = self.get::<UsageRecord>(record.id)? {
-            let known = repeated(&first, &record).and_then(|()| blank())?;
-            return Ok(self.get(known.id)?.unwrap_or(known));
-        }
-        let now = self.now();
-        let earliest = now.saturating_sub(self.config().late_usage_max);
-        if used_at > now || used_at < earliest {
-            let rule = "must not lie ahead, nor further back than late usage may";
-            return Err(Error::invalid("usedAt", &used_at.to_string(), rule));
-        }
-        let product = subscription.as_ref().map(|it| &it.product_id);
-        if let Some(frozen) = view.frozen_at(customer.id, used_at, product)? {
-            return Err(frozen_rule(&frozen));
-        }
-        let blank = blank()?;
-        self.whole(|tx| {
-            tx.insert(&record)?;
-            let known = tx.get::<UsagePeriod>(blank.id)?;
-            let period = match known {
-                Some(mut period) => {
-                    // What was added up stays: the ledger is not read again for every record.
-                    let mut tally = Tally::default();
-                    tally.period(&period);
-                    tally.record(&record);
-                    tally.show(&mut period)?;
-                    let before = tx.view().before(&period)?;
-                    period.change_from_previous = before.and_then(|it| period.change_from(&it));
-                    period
-                }
-                None => {
-                    let mut period = blank;
-                    tx.view().add_up(&mut period)?;
-                    period.aggregated_at = Some(now);
-                    period
-                }
-            };
-            let period = UsagePeriod { updated_at: now, ..period };
-            tx.put(&period)?;
-            let data = json!({
-                "periodType": period_type, "periodStart": at_text(period.period_start),
-                "usedAt": at_text(used_at), "figures": record.figures, "resources": record.resources,
-            });
-            tx.announce("usage_period.recorded", period.id, customer.id, data);
-            Ok(period)
-        })
-    }
-
     /// Adds up the period of this type that `at` is in, of all usage of a customer: what its features
     /// counted, by the time at which it took place, corrections included, and what was recorded by
     /// hand. Where shorter periods make it up to which nothing can be added any more, they are added
@@ -459,27 +366,13 @@ impl Tx<'_> {
     }
 }
 
-fn frozen_rule(period: &UsagePeriod) -> Error {
+/// What stands against a change of a frozen period, and the way.
+pub(crate) fn frozen_rule(period: &UsagePeriod) -> Error {
     let (kind, start, end) = (period.period_type, period.period_start, period.period_end);
     Error::rule(format!(
         "the {kind} from {start} to {end} is finalized: adjust the usage of the current period \
          instead"
     ))
-}
-
-/// Whether a key that was used before was used for the same.
-fn repeated(first: &UsageRecord, record: &UsageRecord) -> Result<()> {
-    let field = if first.used_at != record.used_at {
-        "time"
-    } else if first.subscription_id != record.subscription_id {
-        "subscription"
-    } else if (&first.figures, &first.resources) != (&record.figures, &record.resources) {
-        "quantity"
-    } else {
-        return Ok(());
-    };
-    let (key, event_id) = (record.idempotency_key.to_string(), first.id.uuid());
-    Err(Error::KeyReused { key, field, event_id })
 }
 
 /// What its event tells of a period.
@@ -492,6 +385,6 @@ fn told(period: &UsagePeriod) -> serde_json::Value {
 }
 
 /// An instant as JSON writes it.
-fn at_text(at: OffsetDateTime) -> String {
+pub(crate) fn at_text(at: OffsetDateTime) -> String {
     at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
 }

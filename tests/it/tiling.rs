@@ -45,7 +45,7 @@ const ZONES: usize = 8;
 const CHANGES: usize = 6;
 const DAYS: i64 = 3;
 
-/// Numbers that look random and are the same in every run (SplitMix64).
+/// Numbers that look random and are the same in every run (`SplitMix64`).
 struct Draw(u64);
 
 impl Draw {
@@ -276,7 +276,9 @@ fn periods_tile_four_centuries_of_the_zones() {
     let threads = std::thread::available_parallelism().map_or(1, |it| it.get());
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().for_each(|worker| worker.join().unwrap());
+        for worker in workers {
+            worker.join().unwrap();
+        }
     });
     let periods = periods.into_inner();
     eprintln!("{} zones, {periods} periods", names.len());

@@ -10,7 +10,7 @@ fn event() -> Value {
 }
 
 /// The event with some attributes otherwise.
-fn with(other: Value) -> String {
+fn with(other: &Value) -> String {
     let mut event = event();
     for (name, value) in other.as_object().unwrap() {
         event[name] = value.clone();
@@ -27,7 +27,7 @@ fn an_event_is_the_usage_that_it_tells_of() {
     let track = Track::from_cloud_event(&event().to_string()).unwrap();
     let plain = Track::new("org_42", "tokens").key("ce:10:/inference:run-17");
     assert_eq!(track, plain);
-    let track = Track::from_cloud_event(&with(json!({
+    let track = Track::from_cloud_event(&with(&json!({
         "time": "2026-01-31T13:00:00.5+01:00", "dataschema": null, "traceparent": "00-1-2-3",
         "data": { "quantity": 3, "model": "large" },
     })));
@@ -39,7 +39,7 @@ fn an_event_is_the_usage_that_it_tells_of() {
 #[test]
 fn quantities_are_exact_or_refused() {
     let quantity = |json: Value| {
-        Track::from_cloud_event(&with(json!({ "data": { "quantity": json } })))
+        Track::from_cloud_event(&with(&json!({ "data": { "quantity": json } })))
             .map(|it| it.quantity)
     };
     for (given, exact) in [
@@ -78,7 +78,7 @@ fn every_fault_is_told_at_once() {
         ["specversion", "id", "source", "type", "subject", "time", "data_base64", "data"]
     );
     let deep = (0..40).fold(json!({}), |inner, _| json!({ "a": inner }));
-    let error = Track::from_cloud_event(&with(json!({ "data": deep }))).unwrap_err();
+    let error = Track::from_cloud_event(&with(&json!({ "data": deep }))).unwrap_err();
     assert_eq!(fields(&error), ["data"]);
     for (nonsense, field) in
         [("", "event"), ("[]", "event"), ("{", "event"), ("null", "event"), ("{}{}", "event")]
@@ -104,10 +104,10 @@ fn a_key_that_is_there_twice_is_refused() {
 #[test]
 fn a_batch_tells_the_place_of_every_fault() {
     let batch =
-        format!("[{},{},{},7]", event(), with(json!({ "id": "" })), with(json!({ "type": "X" })));
+        format!("[{},{},{},7]", event(), with(&json!({ "id": "" })), with(&json!({ "type": "X" })));
     let error = Track::batch_from_cloud_events(&batch).unwrap_err();
     assert_eq!(fields(&error), ["events[1].id", "events[2].type", "events[3]"]);
-    let batch = format!("[{},{}]", event(), with(json!({ "id": "run-18" })));
+    let batch = format!("[{},{}]", event(), with(&json!({ "id": "run-18" })));
     let tracks = Track::batch_from_cloud_events(&batch).unwrap();
     assert!(tracks.iter().all(|track| track.source == UsageSource::Batch));
     assert_eq!(tracks[1].idempotency_key.as_deref(), Some("ce:10:/inference:run-18"));
@@ -137,7 +137,7 @@ fn two_events_never_share_a_key_and_one_always_has_the_same() {
 #[test]
 fn a_type_can_be_mapped_to_a_feature() {
     let events = CloudEvents::new().feature("com.acme.Completion", "tokens");
-    let other = with(json!({ "type": "com.acme.Completion" }));
+    let other = with(&json!({ "type": "com.acme.Completion" }));
     assert_eq!(events.read(&other).unwrap().feature, "tokens");
     assert_eq!(fields(&Track::from_cloud_event(&other).unwrap_err()), ["type"]);
     assert_eq!(
