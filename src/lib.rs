@@ -19,7 +19,8 @@ pub use domain::billing::{
     ActiveSubscription, BillingGateway, BillingLink, BillingStatus, CheckoutSession,
     GatewaySubscription, MeterEvent, MeterFailure,
 };
-pub use domain::calendar::ResetPeriod;
+pub use domain::calendar::{PeriodType, ResetPeriod};
+pub use domain::cloud_event::CloudEvents;
 pub use domain::clues::Hints;
 pub use domain::contact::{Contact, ContactDraft, ContactId};
 pub use domain::customer::{
@@ -65,6 +66,11 @@ pub use domain::usage::{
     DeliveryStatus, SnapshotType, UsageEvent, UsageEventId, UsageEventType, UsageSnapshot,
     UsageSource,
 };
+pub use domain::usage_period::{UsagePeriod, UsagePeriodId, UsagePeriodStatus};
+pub use domain::usage_record::{
+    NewUsageRecord, UsageByFigure, UsageByResource, UsageFigure, UsageRecord, UsageRecordId,
+};
+pub use domain::usage_report::{GroupBy, UsageQuery, UsageReport, UsageRow};
 pub use domain::user::{User, UserDraft, UserId};
 pub use domain::window::{LimitWindow, Rollover, Window, WindowKind};
 pub use domain::zone::TimeZone;

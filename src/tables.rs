@@ -21,6 +21,8 @@ use crate::domain::subscription::Subscription;
 use crate::domain::tier::Tier;
 use crate::domain::usage::{Refund, UsageEvent, UsageSnapshot, UsageWindow};
 use crate::domain::usage_page::UsagePage;
+use crate::domain::usage_period::UsagePeriod;
+use crate::domain::usage_record::UsageRecord;
 use crate::domain::user::User;
 use crate::noun::{Describe, Noun};
 use crate::record::Record;
@@ -136,4 +138,13 @@ tables! {
     // Only what is billed and not delivered yet.
     Delivery "delivery" { index ["customer_id", "sequence"]; }
     DeliveryQueue "delivery_queue" { index ["due_at"]; }
+    UsagePeriod "usage_period" {
+        index ["customer_id", "period_type", "period_start"]
+            ["customer_id", "status", "period_end"] ["status", "period_end"];
+        references "customer_id" -> "customer";
+    }
+    UsageRecord "usage_record" {
+        index ["customer_id", "used_at"];
+        references "customer_id" -> "customer";
+    }
 }

@@ -6,15 +6,16 @@ use crate::domain::instant;
 use crate::domain::link::ProductId;
 use crate::domain::org::{Org, OrgKey};
 use crate::domain::smart_link::MIN_CONFIDENCE;
-use crate::domain::text::Name;
+use crate::domain::text::{Code, Name};
 use crate::domain::threshold::DEFAULT_PERCENTAGES;
+use crate::domain::usage_record::UsageFigure;
 use crate::error::{Error, Result};
 use crate::ops::filters::Filters;
 use crate::store::{HostTransaction, OrgId, Store, StoreError, WriteBody, Writer};
 use crate::tables::TABLES;
 use crate::tx::{Scope, Tx, View};
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -99,6 +100,9 @@ pub struct Config {
     /// keys batches have brought: 64 MiB. It takes two bytes for each key; what does not fit is
     /// read from the store when it is needed, which is right as well, and slower.
     pub key_memory_max: usize,
+    /// In which named figure of a usage period the usage of a feature counts: none, so that each is
+    /// listed by its code. What was added up already is not sorted anew: set it from the start.
+    pub usage_figures: BTreeMap<Code, UsageFigure>,
     /// How sure smart linking must be to link, 0–1: 0.6. Anything else is refused when it is used.
     pub min_confidence: f64,
     /// After how many attempts usage that the billing gateway does not take is given up: 100, which
@@ -113,6 +117,7 @@ impl Default for Config {
             early_usage_max: Duration::minutes(5),
             key_memory_max: 64 << 20,
             thresholds: DEFAULT_PERCENTAGES.to_vec(),
+            usage_figures: BTreeMap::new(),
             min_confidence: MIN_CONFIDENCE,
             delivery_attempts_max: 100,
         }

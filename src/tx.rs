@@ -86,6 +86,10 @@ impl<'t> View<'t> {
         &self.scope.filters
     }
 
+    pub(crate) fn config(&self) -> &Config {
+        &self.scope.config
+    }
+
     pub(crate) fn get<R: Stored>(&self, id: R::Id) -> Result<Option<R>> {
         let row = self.reader.get(R::TABLE, id.into())?;
         row.map(|row| typed(R::TABLE, R::from_row(row))).transpose()

@@ -190,6 +190,7 @@ noun! {
         add => added, update => updated, activate => activated, mark_past_due => past_due_marked,
         cancel => cancelled, renew => renewed, expire => expired,
     }
+    events { limit_exceeded }
 }
 
 impl SubscriptionAction {

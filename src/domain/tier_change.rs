@@ -1,12 +1,13 @@
 //! What a change of tier alters, before it is made.
 
+use super::draft::{Change, replace};
 use super::feature::Excess;
 use super::quantity::Quantity;
 use super::text::Code;
 use super::tier::TierFeature;
 use crate::record::words;
 use serde::Serialize;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 words! {
     /// When a change takes effect.
@@ -86,22 +87,77 @@ pub struct OverLimit {
     pub suggested_action: SuggestedAction,
     /// What becomes of the excess, as the feature says.
     pub policy: Excess,
+    /// Until when everything stays usable, where the policy gives days of grace.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub grace_until: Option<OffsetDateTime>,
+    /// When usage starts again from zero, where that helps.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub reset_at: Option<OffsetDateTime>,
 }
 
-/// What was used of a feature, and what becomes of an excess of it.
+impl OverLimit {
+    /// What is used beyond `allowed` from `at` on; none if nothing is.
+    pub(crate) fn of(
+        feature: &Code,
+        usage: Usage,
+        allowed: Quantity,
+        suggested_action: SuggestedAction,
+        at: OffsetDateTime,
+    ) -> Option<Self> {
+        let Usage { used, excess: policy, reset_at } = usage;
+        let grace_until = match policy {
+            Excess::GraceDays(days) => Some(at.saturating_add(Duration::days(days.into()))),
+            Excess::BlockNew | Excess::ReadOnly => None,
+        };
+        let helps = suggested_action == SuggestedAction::WaitForReset;
+        (used > allowed).then(|| Self {
+            feature: feature.clone(),
+            used,
+            allowed,
+            over_by: used.beyond(allowed),
+            suggested_action,
+            policy,
+            grace_until,
+            reset_at: reset_at.filter(|_| helps),
+        })
+    }
+}
+
+/// What was used of a feature, when that starts again from zero, and what becomes of an excess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) used: Quantity,
     pub(crate) excess: Excess,
+    pub(crate) reset_at: Option<OffsetDateTime>,
+}
+
+/// What a customer keeps of a feature whatever its tier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Kept {
+    /// The limit that was set by hand in place of the tier's; cleared, it is for any amount.
+    pub(crate) by_hand: Change<Quantity>,
+    /// What was granted on top: none for any amount.
+    pub(crate) on_top: Option<Quantity>,
+}
+
+impl Kept {
+    /// What may be used with a tier that allows `tier`: none for any amount.
+    fn allowed(&self, tier: Option<Quantity>) -> Option<Quantity> {
+        let mut base = tier;
+        replace(&self.by_hand, &mut base);
+        // A sum beyond the range of a quantity is as good as the greatest.
+        Some(base?.checked_add(self.on_top?).unwrap_or(Quantity::MAX))
+    }
 }
 
 /// What changes for a customer when its features are `after` instead of `before`; `usage` tells what
-/// it has used of a feature.
+/// it has used of a feature and what it keeps of it. Usage that starts again from zero by then
+/// exceeds nothing.
 pub(crate) fn compare<E>(
     (from, before): (Code, &[TierFeature]),
     (to, after): (Code, &[TierFeature]),
     effective_at: OffsetDateTime,
-    mut usage: impl FnMut(&Code) -> Result<Usage, E>,
+    mut usage: impl FnMut(&Code) -> Result<(Usage, Kept), E>,
 ) -> Result<TierChange, E> {
     let on = |features: &[TierFeature], code: &Code| {
         features.iter().find(|it| it.code == *code && it.is_enabled).cloned()
@@ -138,23 +194,22 @@ pub(crate) fn compare<E>(
             Some(new) => new.quantity_limit,
             None => Some(Quantity::ZERO),
         };
-        let Usage { used, excess } = usage(&feature)?;
-        let Some(allowed) = allowed.filter(|allowed| used > *allowed) else { continue };
+        let (usage, kept) = usage(&feature)?;
+        let is_gone =
+            new.is_none() && kept.by_hand.is_keep() && kept.on_top == Some(Quantity::ZERO);
+        let allowed = kept.allowed(allowed);
+        if usage.reset_at.is_some_and(|reset_at| reset_at <= effective_at) {
+            continue;
+        }
         let suggested_action = match &new {
-            None => SuggestedAction::ExportData,
+            _ if is_gone => SuggestedAction::ExportData,
             Some(new) if new.reset_period.cycle().is_some() => SuggestedAction::WaitForReset,
-            Some(_) => SuggestedAction::ReduceUsage,
+            _ => SuggestedAction::ReduceUsage,
         };
-        let over_by = used.beyond(allowed);
-        let policy = excess;
-        change.over_limit.push(OverLimit {
-            feature,
-            used,
-            allowed,
-            over_by,
-            suggested_action,
-            policy,
+        let over = allowed.and_then(|allowed| {
+            OverLimit::of(&feature, usage, allowed, suggested_action, effective_at)
         });
+        change.over_limit.extend(over);
     }
     Ok(change)
 }

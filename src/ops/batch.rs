@@ -184,10 +184,15 @@ impl Tx<'_> {
             return self.count_singly(group, answers);
         };
         let (now, meter) = (self.now(), &open.meter);
-        // Usage in other windows, or before the present right began, is judged one by one.
+        let is_timed = group.iter().any(|wanted| wanted.asked.event_time.is_some());
+        let thawed = if is_timed { self.view().thawed_since(meter.customer_id)? } else { None };
+        let since = meter.steady_since.max(meter.window_start);
+        let since = thawed.map_or(since, |thawed| since.max(thawed));
+        // Usage in other windows, in frozen periods, or before the present right began is judged one
+        // by one.
         let in_bulk = |wanted: &Wanted<'a>| {
             let at = wanted.asked.event_time.unwrap_or(now);
-            at >= meter.steady_since.max(meter.window_start)
+            (wanted.asked.event_time.is_none() || at >= since)
                 && at <= now.saturating_add(self.config().early_usage_max)
                 && meter.window_end.is_none_or(|end| at < end)
         };

@@ -156,6 +156,7 @@ impl Tx<'_> {
         meter.held = meter.held.beyond(freed);
         let other = match asked.event_time {
             Some(at) => {
+                view.refuse_finalized(customer, at)?;
                 let closed = settled.as_ref().and_then(|settled| settled.books.closed.as_ref());
                 self.other_window(&meter, closed, at)?
             }

@@ -36,6 +36,9 @@ mod subscriptions;
 mod tick;
 mod tier_changes;
 mod tiers;
+mod usage_periods;
+mod usage_records;
+mod usage_reports;
 mod users;
 mod verification;
 

@@ -268,7 +268,7 @@ impl Tx<'_> {
             let data = json!({ "from": before.0, "to": customer.tier });
             self.announce("customer.tier_changed", customer.id, customer.id, data);
         }
-        self.entitle(&customer, &running)?;
+        self.entitle_and_tell(&customer, &running)?;
         Ok(customer)
     }
 

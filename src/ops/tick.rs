@@ -23,6 +23,8 @@ const FRESH_UNTIL: Col = <Meter as Stored>::TABLE.col("fresh_until");
 
 /// How many records of a kind one transaction of the tick takes.
 const BATCH: usize = 100;
+/// How many usage periods: each reads its part of the ledger.
+const PERIODS_BATCH: usize = 10;
 
 const RUNNING: [SubscriptionStatus; 4] = [
     SubscriptionStatus::Pending,
@@ -44,6 +46,8 @@ pub struct Ticked {
     pub entitlements_expired: usize,
     /// Meters whose window or validity changed.
     pub meters_settled: usize,
+    /// Usage periods that were over and are complete now.
+    pub usage_periods_completed: usize,
 }
 
 impl Ticked {
@@ -52,12 +56,13 @@ impl Ticked {
             .saturating_add(self.subscriptions_renewed)
             .saturating_add(self.entitlements_expired)
             .saturating_add(self.meters_settled)
+            .saturating_add(self.usage_periods_completed)
     }
 }
 
 impl Tenure {
     /// Does in the handle's org what is due by its clock: ends and renews subscriptions, expires
-    /// entitlements, starts new windows of meters. Resets and expiries are computed by every check
+    /// entitlements, starts new windows of meters, completes usage periods that are over. Resets and expiries are computed by every check
     /// and track as well, a tick only makes them durable and writes their events; a subscription
     /// that is to end, and the rights that follow from it, end with the tick. It works in small
     /// transactions, so that several processes can tick at once.
@@ -80,6 +85,8 @@ impl Tenure {
             all.entitlements_expired =
                 all.entitlements_expired.saturating_add(done.entitlements_expired);
             all.meters_settled = all.meters_settled.saturating_add(done.meters_settled);
+            all.usage_periods_completed =
+                all.usage_periods_completed.saturating_add(done.usage_periods_completed);
             if done.total() == 0 {
                 return Ok(all);
             }
@@ -122,6 +129,7 @@ impl View<'_> {
         let meters = Query::all().filter(FRESH_UNTIL, Op::Ne, &None::<OffsetDateTime>);
         let meter = self.first::<Meter>(meters.oldest_by(FRESH_UNTIL))?;
         due.extend(meter.and_then(|it| it.fresh_until));
+        due.extend(self.next_period_end()?);
         Ok(due.into_iter().min())
     }
 
@@ -170,6 +178,10 @@ impl Tx<'_> {
             let customer = self.require::<Customer>(meter.customer_id)?;
             self.refresh_meter(&customer, &meter.feature_code)?;
             done.meters_settled = done.meters_settled.saturating_add(1);
+        }
+        for period in self.view().periods_due(PERIODS_BATCH)? {
+            self.aggregate(period)?;
+            done.usage_periods_completed = done.usage_periods_completed.saturating_add(1);
         }
         Ok(done)
     }

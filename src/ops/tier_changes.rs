@@ -1,19 +1,31 @@
 //! Changes of tier: previewed, made at once or with the end of the running period.
 
+use crate::domain::access::DenialReason;
 use crate::domain::customer::{Customer, CustomerId};
+use crate::domain::draft::Change;
+use crate::domain::entitlement::EntitlementSource;
 use crate::domain::link::ProductId;
+use crate::domain::meter::Meter;
+use crate::domain::quantity::Quantity;
 use crate::domain::subscription::{
     NewSubscription, Subscription, SubscriptionKind, monthly_revenue,
 };
 use crate::domain::text::Code;
 use crate::domain::tier::{Tier, TierId, TierOverride};
-use crate::domain::tier_change::{TierChange, Usage, When, compare};
+use crate::domain::tier_change::{
+    Kept, OverLimit, SuggestedAction, TierChange, Usage, When, compare,
+};
 use crate::error::{Error, Result};
 use crate::ops::features::parse_code;
+use crate::store::query::Query;
+use crate::store::schema::Col;
+use crate::tables::Stored;
 use crate::tx::{Tx, View};
 use serde::Serialize;
 use serde_json::json;
 use time::OffsetDateTime;
+
+const METER_CUSTOMER: Col = <Meter as Stored>::TABLE.col("customer_id");
 
 /// A tier that was given to a customer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -61,11 +73,92 @@ impl View<'_> {
         };
         let after = self.tier_features(&tier.code, tier.version, overrides)?;
         compare((from, &before), (tier.code.clone(), &after), at, |feature| {
-            let excess = self
-                .cached_feature(feature.as_str())?
-                .map_or_else(Default::default, |it| it.excess);
-            Ok(Usage { used: self.used(customer, feature)?, excess })
+            let meter = self.current_meter(customer, feature)?;
+            Ok((self.usage(customer, feature, meter.as_ref())?, self.kept(customer, feature, at)?))
         })
+    }
+
+    /// What giving a customer a tier of a lower rank would alter, at once or with the end of the
+    /// running period, and what it uses beyond the smaller limits: what
+    /// [`downgrade`](Tx::downgrade) will answer.
+    ///
+    /// # Errors
+    ///
+    /// As for [`downgrade`](Tx::downgrade).
+    pub fn preview_downgrade(
+        &self,
+        customer: CustomerId,
+        tier: &str,
+        when: When,
+    ) -> Result<TierChange> {
+        if self.rank_step(customer, tier)?.is_ge() {
+            return Err(Error::rule(format!(
+                "tier `{tier}` is no downgrade: its rank is not lower"
+            )));
+        }
+        let current = self.carrying(customer, self.product())?;
+        let end = current.as_ref().and_then(|it| it.renewal_date);
+        let at = match (when, end) {
+            (When::Now, _) => self.now(),
+            (When::PeriodEnd, Some(end)) => end,
+            (When::PeriodEnd, None) => {
+                let rule = "there is no running period whose end could be waited for";
+                return Err(Error::rule(rule));
+            }
+        };
+        self.tier_change(customer, current.as_ref(), &self.tier(tier)?, &[], at)
+    }
+
+    fn usage(&self, customer: CustomerId, feature: &Code, meter: Option<&Meter>) -> Result<Usage> {
+        let defined = self.cached_feature(feature.as_str())?;
+        Ok(Usage {
+            used: self.used(customer, feature)?,
+            excess: defined.map_or_else(Default::default, |it| it.excess),
+            reset_at: meter.and_then(|meter| meter.window_end),
+        })
+    }
+
+    /// What of a right is not the tier's to give or to take.
+    fn kept(&self, customer: CustomerId, feature: &Code, at: OffsetDateTime) -> Result<Kept> {
+        let grants = self.grants(customer, feature)?;
+        let held = || grants.iter().filter(|it| it.is_usable(at));
+        let by_hand = held().find(|it| it.source == EntitlementSource::Manual);
+        let on_top = held().filter(|it| it.source.is_additional());
+        let on_top = on_top.map(|it| it.limit).try_fold(Quantity::ZERO, |sum, limit| {
+            limit.map(|limit| sum.checked_add(limit).unwrap_or(Quantity::MAX))
+        });
+        Ok(Kept { by_hand: by_hand.map_or(Change::Keep, |it| it.limit.into()), on_top })
+    }
+
+    /// What a customer uses beyond its rights, by feature.
+    fn over_limit(&self, customer: CustomerId) -> Result<Vec<OverLimit>> {
+        let mut found = Vec::new();
+        for meter in self.all::<Meter>(Query::all().eq(METER_CUSTOMER, &customer))? {
+            let feature = &meter.feature_code;
+            let Some(meter) = self.current_meter(customer, feature)? else { continue };
+            let is_gone = meter.denial == Some(DenialReason::NotEntitled);
+            let (allowed, action) = match meter.limit {
+                _ if is_gone => (Some(Quantity::ZERO), SuggestedAction::ExportData),
+                limit if meter.window_end.is_some() => (limit, SuggestedAction::WaitForReset),
+                limit => (limit, SuggestedAction::ReduceUsage),
+            };
+            let usage = self.usage(customer, feature, Some(&meter))?;
+            found
+                .extend(allowed.and_then(|allowed| {
+                    OverLimit::of(feature, usage, allowed, action, self.now())
+                }));
+        }
+        Ok(found)
+    }
+
+    fn rank_step(&self, customer: CustomerId, tier: &str) -> Result<std::cmp::Ordering> {
+        self.customer(customer)?;
+        let wanted = self.tier(tier)?;
+        let current = match self.carrying(customer, self.product())? {
+            Some(it) => self.rank(&it.tier_code, it.tier_version)?,
+            None => 0,
+        };
+        Ok(wanted.rank.cmp(&current))
     }
 
     /// The subscription that carries the customer's tier in a product: the one that runs and is not
@@ -118,7 +211,7 @@ impl Tx<'_> {
     ///
     /// As [`apply_tier`](Self::apply_tier); [`Error::Rule`] when the rank is not higher.
     pub fn upgrade(&mut self, customer: CustomerId, tier: &str) -> Result<TierApplied> {
-        if self.rank_step(customer, tier)?.is_le() {
+        if self.view().rank_step(customer, tier)?.is_le() {
             return Err(Error::rule(format!(
                 "tier `{tier}` is no upgrade: its rank is not higher"
             )));
@@ -139,22 +232,14 @@ impl Tx<'_> {
         tier: &str,
         when: When,
     ) -> Result<TierApplied> {
-        if self.rank_step(customer, tier)?.is_ge() {
-            return Err(Error::rule(format!(
-                "tier `{tier}` is no downgrade: its rank is not lower"
-            )));
-        }
+        let change = self.view().preview_downgrade(customer, tier, when)?;
         if when == When::Now {
             return self.apply_tier(customer, tier, &[]);
         }
         let current = self.view().carrying(customer, self.product())?;
-        let current = current.and_then(|it| it.renewal_date.map(|end| (it, end)));
-        let Some((current, end)) = current else {
-            return Err(Error::rule("there is no running period whose end could be waited for"));
-        };
-        let tier = self.view().tier(tier)?;
-        let change = self.view().tier_change(customer, Some(&current), &tier, &[], end)?;
-        let subscription = self.change_tier(current, |it| it.next_tier_code = Some(tier.code))?;
+        let current = current.ok_or_else(|| Error::not_found("subscription", customer))?;
+        let next = Some(change.to.clone());
+        let subscription = self.change_tier(current, |it| it.next_tier_code = next)?;
         Ok(TierApplied { subscription, change })
     }
 
@@ -176,15 +261,24 @@ impl Tx<'_> {
         Ok(TierApplied { subscription, change })
     }
 
-    fn rank_step(&self, customer: CustomerId, tier: &str) -> Result<std::cmp::Ordering> {
-        let view = self.view();
-        view.customer(customer)?;
-        let wanted = view.tier(tier)?;
-        let current = match view.carrying(customer, self.product())? {
-            Some(it) => view.rank(&it.tier_code, it.tier_version)?,
-            None => 0,
-        };
-        Ok(wanted.rank.cmp(&current))
+    /// Brings a customer's rights in line with its subscriptions, and tells the host of usage that
+    /// they no longer cover, with the policy of its feature: what becomes of it is the host's to do.
+    pub(crate) fn entitle_and_tell(
+        &mut self,
+        customer: &Customer,
+        running: &[Subscription],
+    ) -> Result<()> {
+        let before = self.view().over_limit(customer.id)?;
+        self.entitle(customer, running)?;
+        let Some(leading) = running.first() else { return Ok(()) };
+        for over in self.view().over_limit(customer.id)? {
+            let known = before.iter().find(|it| it.feature == over.feature);
+            if known.is_none_or(|known| known.allowed != over.allowed) {
+                let data = json!(over);
+                self.announce("subscription.limit_exceeded", leading.id, customer.id, data);
+            }
+        }
+        Ok(())
     }
 
     /// Changes a subscription to the latest version of a tier.

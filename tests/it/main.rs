@@ -30,6 +30,7 @@ mod calendar_facts;
 mod checks;
 #[cfg(feature = "sqlite")]
 mod child;
+mod cloud_events;
 mod concurrency;
 mod conformance;
 mod contacts;
@@ -62,7 +63,10 @@ mod thresholds;
 mod tick;
 mod tidy;
 mod tiers;
+mod tiling;
 mod track;
+mod usage_periods;
+mod usage_reports;
 mod users;
 mod verify;
 #[cfg(feature = "sqlite")]

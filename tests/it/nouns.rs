@@ -42,6 +42,7 @@ fn the_nouns_of_the_promise_are_there_with_their_events() {
         ("entitlement", "granted updated consumed reset suspended revoked exhausted expired"),
         ("contact", "created updated removed"),
         ("subscription", "added updated cancelled renewed expired"),
+        ("usage period", "recorded aggregated finalized"),
         ("link", "created unlinked"),
         ("flair", ""),
         ("feature", ""),

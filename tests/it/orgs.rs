@@ -5,9 +5,9 @@ use serde_json::json;
 use tenure::{
     AccessPatch, BillingCycle, ContactDraft, ContactId, Correction, CustomerAction, CustomerDraft,
     CustomerId, EntitlementId, Error, EventId, ExternalId, FeatureDraft, Hints, MeterFailure,
-    NewFlair, NewGrant, NewLink, NewSubscription, Onboard, Quantity, ResetPeriod, Result,
-    SubscriptionAction, SubscriptionId, Tenure, TierDraft, TierFeature, Track, UserDraft, UserId,
-    When,
+    NewFlair, NewGrant, NewLink, NewSubscription, NewUsageRecord, Onboard, PeriodType, Quantity,
+    ResetPeriod, Result, SubscriptionAction, SubscriptionId, Tenure, TierDraft, TierFeature, Track,
+    UsageQuery, UserDraft, UserId, When,
 };
 use uuid::Uuid;
 
@@ -137,6 +137,15 @@ fn tour_of(tenure: &Tenure, till: &Till, mark: &str) -> Result<Ids> {
     let failed = tenure.read(|view| view.failed_deliveries(customer, 1, None))?.items;
     write(&mut |tx| tx.retry_failed(failed[0].id).map(drop))?;
 
+    write(&mut |tx| {
+        let record = NewUsageRecord::at(tx.now()).resource(token("gpu"), 1).key(token("k"));
+        tx.record_usage(customer, PeriodType::Hour, &record)?;
+        tx.aggregate_usage(customer, PeriodType::Month, tx.now())?;
+        let earlier = tx.now() - time::Duration::DAY;
+        let over = tx.aggregate_usage(customer, PeriodType::Day, earlier)?;
+        tx.finalize_usage(over.id).map(drop)
+    })?;
+
     let request =
         Onboard::org(token("org_4")).company(text("Hooli")).contact(email("gavin"), text("Gavin"));
     tenure.onboard(&request)?;
@@ -234,6 +243,9 @@ fn asked(tenure: &Tenure, of: [Uuid; 5]) -> Vec<Result<String>> {
         tenure.write(|tx| body(tx)).map(|()| String::new())
     };
     let filter = tenure::HistoryFilter::default();
+    let now = tenure.now();
+    let report = UsageQuery::between(now, now + time::Duration::HOUR, PeriodType::Hour);
+    let record = NewUsageRecord::at(now).resource("gpu", 1);
     vec![
         read(&|view| Ok(json!(view.customer(customer)?))),
         read(&|view| Ok(json!(view.contact(contact)?))),
@@ -251,6 +263,14 @@ fn asked(tenure: &Tenure, of: [Uuid; 5]) -> Vec<Result<String>> {
         read(&|view| Ok(json!(view.preview_tier(customer, "pro", &[])?))),
         read(&|view| Ok(json!(view.usage_history(customer, "sso", &filter, 9, None)?))),
         read(&|view| Ok(json!(view.usage_snapshots(customer, "sso", 9, None)?))),
+        read(&|view| Ok(json!(view.usage_periods(customer, PeriodType::Day, 9, None)?))),
+        read(&|view| Ok(json!(view.usage_report(customer, &report)?))),
+        read(&|view| Ok(json!(view.preview_downgrade(customer, "starter", When::Now)?))),
+        write(&|tx| tx.record_usage(customer, PeriodType::Day, &record).map(drop)),
+        write(&|tx| tx.aggregate_usage(customer, PeriodType::Day, tx.now()).map(drop)),
+        write(&|tx| {
+            tx.aggregate_subscription_usage(subscription, PeriodType::Day, tx.now()).map(drop)
+        }),
         write(&|tx| tx.update_customer(customer, &CustomerDraft::default()).map(drop)),
         write(&|tx| tx.move_customer(customer, CustomerAction::Churn).map(drop)),
         write(&|tx| tx.delete_customer(customer)),

@@ -1,4 +1,5 @@
-//! Periods tile the line: over four centuries of many zones, and at the calendar's odd days.
+//! Periods follow one another, wherever they are looked at, and at the calendar's odd days. That
+//! they tile four centuries of every zone is in `tiling.rs`.
 #![cfg(feature = "timezones")]
 #![allow(
     clippy::arithmetic_side_effects,
@@ -172,56 +173,6 @@ proptest! {
             let _ = (recurrence.next_at_or_after(t), recurrence.previous_before(t));
         }
     }
-}
-
-/// Walks every day and every month of four centuries, in order, and looks each boundary up again.
-fn walks_four_centuries(zone: &TimeZone) -> usize {
-    let mut days = 0;
-    for recurrence in [
-        Recurrence::calendar(Cycle::DAY, zone.clone()),
-        Recurrence::calendar(Cycle::MONTH, zone.clone()),
-        every(datetime!(1970-01-31 02:30 UTC), Cycle::DAY, zone),
-        every(datetime!(1970-01-31 02:30 UTC), Cycle::MONTH, zone),
-        every(datetime!(1972-02-29 02:30 UTC), Cycle::YEAR, zone),
-    ] {
-        let mut k = recurrence.index_of(FROM).unwrap();
-        let mut at = recurrence.boundary(k).unwrap();
-        while at < TO {
-            let next = recurrence.boundary(k + 1).unwrap();
-            assert!(at <= next, "{zone} goes back at {at}");
-            if at < next {
-                assert_eq!(recurrence.index_of(at), Some(k), "{zone} {at}");
-                assert_eq!(
-                    recurrence.index_of(next - Duration::MICROSECOND),
-                    Some(k),
-                    "{zone} {at}"
-                );
-                days += 1;
-            }
-            (k, at) = (k + 1, next);
-        }
-    }
-    days
-}
-
-#[test]
-fn four_centuries_of_a_zone_tile() {
-    // 146,097 days and 4,800 months in 400 years; the anchored series begin a day or so elsewhere.
-    let periods = walks_four_centuries(&zone("Pacific/Apia"));
-    assert!((302_190..302_210).contains(&periods), "{periods}");
-}
-
-#[test]
-#[ignore = "minutes: four centuries of every zone"]
-fn four_centuries_of_every_zone_tile() {
-    let mut count = 0;
-    for name in jiff::tz::db().available() {
-        if let Ok(zone) = name.as_str().parse() {
-            walks_four_centuries(&zone);
-            count += 1;
-        }
-    }
-    assert!(count > 550, "{count} zones");
 }
 
 #[test]

@@ -32,6 +32,7 @@ fn series(world: &World, customer: CustomerId, entries: Vec<Entry>) -> Series {
         window_start: world.seen(|view| view.customer(customer)).created_at,
         previous_value: Quantity::ZERO,
         quantity_limit: None,
+        usage_ceiling: None,
         included_quantity: Quantity::ZERO,
         source: UsageSource::Batch,
         entries,

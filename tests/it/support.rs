@@ -9,8 +9,9 @@ use tenure::store::memory::MemoryStore;
 use tenure::{
     Access, BillingCycle, BillingGateway, Builder, CheckoutSession, Customer, CustomerDraft,
     CustomerId, Document, Error, ErrorCode, Event, ExternalId, FeatureDraft, GatewaySubscription,
-    HistoryFilter, Line, MeterEvent, MeterFailure, Money, PAGE_MAX, ResetPeriod, Result, Store,
-    SubscriptionStatus, Tenure, TierDraft, TierFeature, Track, Tx, UsageEventId, View,
+    HistoryFilter, Line, MeterEvent, MeterFailure, Money, PAGE_MAX, PeriodType, ResetPeriod,
+    Result, Store, SubscriptionStatus, Tenure, TierDraft, TierFeature, Track, Tx, UsageEventId,
+    UsagePeriod, View,
 };
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
@@ -248,12 +249,18 @@ pub fn dump(tenure: &Tenure) -> String {
                 "billing": view.billing_status(id)?,
                 "displayNames": view.display_names(id)?,
                 "flairs": view.flairs(id, None)?,
+                "usagePeriods": usage_periods(view, id)?,
             }));
         }
         Ok::<_, Error>(all)
     });
     let all = json!([all.unwrap(), events(tenure), tenure.verify(|_| ()).unwrap()]);
     serde_json::to_string_pretty(&all).unwrap()
+}
+
+fn usage_periods(view: &View<'_>, id: CustomerId) -> Result<Vec<UsagePeriod>> {
+    let pages = PeriodType::ALL.iter().map(|it| view.usage_periods(id, *it, PAGE_MAX, None));
+    pages.map(|page| Ok(page?.items)).collect::<Result<Vec<_>>>().map(|all| all.concat())
 }
 
 /// A billing gateway that knows what the story tells it.

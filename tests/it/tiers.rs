@@ -3,9 +3,9 @@
 use crate::support::{World, eur, fields};
 use tenure::domain::draft::Change;
 use tenure::{
-    AccessPatch, BillingCycle, CustomerId, EntitlementSource, EntitlementStatus, ErrorCode,
-    ExternalId, NewGrant, NewSubscription, Quantity, ResetPeriod, SuggestedAction, TierDraft,
-    TierFeature, TierOverride, When,
+    AccessPatch, BillingCycle, CustomerId, EntitlementSource, EntitlementStatus, ErrorCode, Excess,
+    ExternalId, FeatureDraft, NewGrant, NewSubscription, Quantity, ResetPeriod, SuggestedAction,
+    TierDraft, TierFeature, TierOverride, When,
 };
 use time::Duration;
 
@@ -213,7 +213,122 @@ fn a_downgrade_at_period_end_is_made_by_the_tick(world: &World) {
     assert_eq!(world.now(given).tier.as_str(), "pro", "it was taken back");
 }
 
+/// The excesses that the host was told of, without their features' codes.
+fn told_excess(world: &World) -> Vec<serde_json::Value> {
+    let told = crate::support::events(&world.tenure).into_iter();
+    told.filter(|it| it.name == "subscription.limit_exceeded").map(|it| it.data).collect()
+}
+
+fn the_host_is_told_what_becomes_of_usage_that_a_smaller_tier_does_not_cover(world: &World) {
+    world.catalogue();
+    let policies = [
+        ("seats", Excess::GraceDays(14)),
+        ("files", Excess::ReadOnly),
+        ("ai_credits", Excess::BlockNew),
+    ];
+    let given =
+        |code: &str, limit: i32| TierFeature::new(code).unwrap().limit(limit, ResetPeriod::Never);
+    world.done(|tx| {
+        for (code, policy) in policies {
+            tx.define_feature(code, &FeatureDraft::default().excess(policy))?;
+        }
+        let team = TierDraft::new("team").rank(45).feature(credits(1_000));
+        tx.define_tier(&team.feature(given("seats", 50)).feature(given("files", 50)))?;
+        tx.define_tier(
+            &TierDraft::new("solo").rank(5).feature(credits(100)).feature(given("seats", 1)),
+        )
+    });
+    let id = world.customer_on("team", "Acme");
+    for (feature, used) in [("ai_credits", 300), ("seats", 5), ("files", 7)] {
+        world.uses(id, feature, used);
+    }
+    let before = world.clock.now();
+    let preview = world.seen(|view| view.preview_downgrade(id, "solo", When::Now));
+    assert!(told_excess(world).is_empty(), "a preview tells nobody");
+    let change = world.done(|tx| tx.downgrade(id, "solo", When::Now)).change;
+    assert_eq!(change, preview);
+    let mut report: Vec<_> = change
+        .over_limit
+        .iter()
+        .map(|it| (it.feature.as_str(), it.over_by, it.suggested_action, it.policy, it.grace_until))
+        .collect();
+    report.sort_by_key(|it| it.0);
+    let until = Some(before + Duration::days(14));
+    assert_eq!(
+        report,
+        [
+            ("ai_credits", 200.into(), SuggestedAction::WaitForReset, Excess::BlockNew, None),
+            ("files", 7.into(), SuggestedAction::ExportData, Excess::ReadOnly, None),
+            ("seats", 4.into(), SuggestedAction::ReduceUsage, Excess::GraceDays(14), until),
+        ]
+    );
+    let reset_at = change.over_limit.iter().find_map(|it| it.reset_at);
+    assert_eq!(reset_at, world.check(id, "ai_credits").reset_at);
+    // What the host is told is what was reported.
+    let mut told = told_excess(world);
+    for over in &change.over_limit {
+        let over = serde_json::to_value(over).unwrap();
+        assert!(told.contains(&over), "{over} is not in {told:?}");
+        told.retain(|it| *it != over);
+    }
+    assert!(told.is_empty(), "{told:?}");
+    world.done(|tx| {
+        tx.define_tier(
+            &TierDraft::new("solo").rank(6).feature(credits(100)).feature(given("seats", 1)),
+        )
+    });
+    world.done(|tx| tx.migrate_tier(id));
+    assert_eq!(told_excess(world).len(), 3, "it is told once");
+}
+
+fn what_was_added_or_set_by_hand_counts_when_excess_is_told(world: &World) {
+    world.catalogue();
+    let [acme, globex] = ["Acme", "Globex"].map(|name| world.customer_on("pro", name));
+    world.done(|tx| tx.grant(acme, &NewGrant::of("ai_credits", 150)));
+    world.done(|tx| {
+        tx.set_access(globex, "ai_credits", &AccessPatch::new().limit(Quantity::from(400)))
+    });
+    for id in [acme, globex] {
+        world.uses(id, "ai_credits", 300);
+    }
+    let over = |id| world.done(|tx| tx.downgrade(id, "starter", When::Now)).change.over_limit;
+    let [of_acme] = over(acme).try_into().unwrap();
+    assert_eq!((of_acme.allowed, of_acme.over_by), (250.into(), 50.into()));
+    assert_eq!(over(globex), [], "what was set by hand stays");
+    assert_eq!(told_excess(world), [serde_json::to_value(of_acme).unwrap()]);
+}
+
+fn usage_that_is_reset_by_then_exceeds_nothing(world: &World) {
+    world.catalogue();
+    let id = world.customer("Acme").id;
+    world.done(|tx| tx.define_feature("seats", &FeatureDraft::default()));
+    let seats = |n: i32| TierFeature::new("seats").unwrap().limit(n, ResetPeriod::Never);
+    for (code, n) in [("pro", 10), ("starter", 2)] {
+        let fee = TierDraft::new(code).fee(eur(9), BillingCycle::Monthly);
+        world.done(|tx| tx.define_tier(&fee.clone().feature(credits(n)).feature(seats(n))));
+    }
+    let paid = world.done(|tx| tx.add_subscription(id, &NewSubscription::to("pro")));
+    for feature in ["ai_credits", "seats"] {
+        world.uses(id, feature, 9);
+    }
+    let features = |when| {
+        let change = world.seen(|view| view.preview_downgrade(id, "starter", when));
+        change.over_limit.iter().map(|it| it.feature.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(features(When::Now), ["ai_credits", "seats"]);
+    assert_eq!(features(When::PeriodEnd), ["seats"]);
+    world.done(|tx| tx.downgrade(id, "starter", When::PeriodEnd));
+    assert!(told_excess(world).is_empty(), "not before it takes effect");
+    world.clock.set(paid.renewal_date.unwrap());
+    world.tenure.tick().unwrap();
+    let told: Vec<_> = told_excess(world).iter().map(|it| it["feature"].clone()).collect();
+    assert_eq!(told, ["seats"], "told by the tick that made it so");
+}
+
 stories! {
+    the_host_is_told_what_becomes_of_usage_that_a_smaller_tier_does_not_cover,
+    what_was_added_or_set_by_hand_counts_when_excess_is_told,
+    usage_that_is_reset_by_then_exceeds_nothing,
     a_tier_is_defined_in_versions_and_defining_it_again_changes_nothing,
     tiers_are_listed_by_display_order_and_only_those_that_can_be_bought,
     prices_are_listed_base_fee_first,

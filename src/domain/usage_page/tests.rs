@@ -143,7 +143,7 @@ fn a_bit_that_turned_is_noticed() {
         page.packed.0[place] ^= 1 << bit;
         assert_eq!(page.check(), Err(Damaged), "{place} {bit}");
     }
-    let changes: [fn(&mut UsagePage); 12] = [
+    let changes: [fn(&mut UsagePage); 13] = [
         |page| page.meter_id = MeterId::from(Uuid::from_u128(2)),
         |page| page.customer_id = CustomerId::from(Uuid::from_u128(2)),
         |page| page.feature_code = Code::parse("ai").unwrap(),
