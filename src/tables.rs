@@ -26,8 +26,17 @@ pub(crate) trait Stored: Record + Describe {
     const TABLE: &'static Table;
 }
 
+macro_rules! sealed {
+    () => {
+        false
+    };
+    (sealed) => {
+        true
+    };
+}
+
 macro_rules! tables {
-    ($($noun:ident $table:literal {
+    ($($noun:ident $table:literal $($sealed:ident)? {
         $(unique $([$($unique:literal),+])+;)?
         $(index $([$($index:literal),+])+;)?
         $(references $($column:literal -> $target:literal),+;)?
@@ -42,6 +51,7 @@ macro_rules! tables {
                         $($(Index { columns: &[$($index),+], unique: false },)+)?
                     ],
                     references: &[$($(Reference { column: $column, table: $target }),+)?],
+                    sealed: sealed!($($sealed)?),
                 };
                 // A misspelt column does not compile.
                 $($($(let _ = TABLE.col($unique);)+)+)?
@@ -70,8 +80,8 @@ macro_rules! tables {
 
 tables! {
     Org "org" {}
-    Counter "counter" {}
-    Event "event" {}
+    Counter "counter" sealed {}
+    Event "event" sealed {}
 
     User "user" { unique ["key"]; }
     Customer "customer" {
@@ -108,15 +118,15 @@ tables! {
             ["status", "trial_ends_at"];
         references "customer_id" -> "customer";
     }
-    Entitlement "entitlement" {
+    Entitlement "entitlement" sealed {
         index ["customer_id", "feature_code"] ["feature_code"] ["status", "valid_until"];
         references "customer_id" -> "customer";
     }
     // The three below are written with every use: their references are kept by the operations, not
     // checked again by the store.
-    Meter "meter" { index ["customer_id"] ["fresh_until"]; }
-    UsageEvent "usage_event" { index ["meter_id", "event_time"]; }
-    Refund "refund" {}
-    UsageWindow "usage_window" { index ["meter_id", "window_start"]; }
-    UsageSnapshot "usage_snapshot" { index ["meter_id", "created_at"]; }
+    Meter "meter" sealed { index ["customer_id"] ["fresh_until"]; }
+    UsageEvent "usage_event" sealed { index ["meter_id", "event_time"]; }
+    Refund "refund" sealed {}
+    UsageWindow "usage_window" sealed { index ["meter_id", "window_start"]; }
+    UsageSnapshot "usage_snapshot" sealed { index ["meter_id", "created_at"]; }
 }

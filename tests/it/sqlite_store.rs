@@ -41,6 +41,7 @@ static CUSTOMER: Table = Table {
         Index { columns: &["name"], unique: false },
     ],
     references: &[],
+    sealed: false,
 };
 
 static METER: Table = Table {
@@ -53,6 +54,7 @@ static METER: Table = Table {
     ],
     indexes: &[Index { columns: &["customer"], unique: false }],
     references: &[Reference { column: "customer", table: "customer" }],
+    sealed: false,
 };
 
 const TABLES: &[&Table] = &[&CUSTOMER, &METER];
@@ -592,6 +594,7 @@ static METER_EARLIER: Table = Table {
     columns: &[column("id", Kind::Uuid, false), column("used", Kind::Int, false)],
     indexes: &[Index { columns: &["used"], unique: true }],
     references: &[],
+    sealed: false,
 };
 
 #[test]
@@ -626,12 +629,14 @@ fn what_cannot_be_changed_in_place_is_said() {
         columns: &[column("id", Kind::Uuid, false), column("used", Kind::Text, false)],
         indexes: &[],
         references: &[],
+        sealed: false,
     };
     static NULLABLE: Table = Table {
         name: "meter",
         columns: &[column("id", Kind::Uuid, false), column("used", Kind::Int, true)],
         indexes: &[],
         references: &[],
+        sealed: false,
     };
     static REQUIRED: Table = Table {
         name: "meter",
@@ -642,33 +647,43 @@ fn what_cannot_be_changed_in_place_is_said() {
         ],
         indexes: &[],
         references: &[],
+        sealed: false,
     };
     static CLASHES: Table = Table {
         name: "meter",
         columns: METER_EARLIER.columns,
         indexes: &[Index { columns: &["used"], unique: true }],
         references: &[],
+        sealed: false,
     };
     static DANGLES: Table = Table {
         name: "other",
         columns: METER_EARLIER.columns,
         indexes: &[],
         references: &[Reference { column: "id", table: "nowhere" }],
+        sealed: false,
     };
     static OWN_ORG: Table = Table {
         name: "another",
         columns: &[column("id", Kind::Uuid, false), column("org", Kind::Uuid, false)],
         indexes: &[],
         references: &[],
+        sealed: false,
     };
     static HOSTS: Table = Table {
         name: "note",
         columns: &[column("id", Kind::Uuid, false)],
         indexes: &[],
         references: &[],
+        sealed: false,
     };
-    static PLAIN: Table =
-        Table { name: "meter", columns: METER_EARLIER.columns, indexes: &[], references: &[] };
+    static PLAIN: Table = Table {
+        name: "meter",
+        columns: METER_EARLIER.columns,
+        indexes: &[],
+        references: &[],
+        sealed: false,
+    };
     let folder = folder();
     let path = folder.path().join("a.db");
     let store = SqliteStore::create(&path).unwrap();

@@ -26,6 +26,7 @@ mod open;
 mod options;
 mod probe;
 mod rows;
+mod seal;
 mod select;
 mod sql;
 mod transaction;
