@@ -119,6 +119,7 @@ static CREDITS: Table = Table {
     ],
     indexes: &[Index { columns: &["holder"], unique: true }],
     references: &[],
+    sealed: false,
 };
 const LEFT: Col = CREDITS.col("left");
 

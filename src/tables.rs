@@ -33,8 +33,17 @@ pub(crate) trait Stored: Record + Describe {
     const TABLE: &'static Table;
 }
 
+macro_rules! sealed {
+    () => {
+        false
+    };
+    (sealed) => {
+        true
+    };
+}
+
 macro_rules! tables {
-    ($($noun:ident $table:literal {
+    ($($noun:ident $table:literal $($sealed:ident)? {
         $(unique $([$($unique:literal),+])+;)?
         $(index $([$($index:literal),+])+;)?
         $(references $($column:literal -> $target:literal),+;)?
@@ -49,6 +58,7 @@ macro_rules! tables {
                         $($(Index { columns: &[$($index),+], unique: false },)+)?
                     ],
                     references: &[$($(Reference { column: $column, table: $target }),+)?],
+                    sealed: sealed!($($sealed)?),
                 };
                 // A misspelt column does not compile.
                 $($($(let _ = TABLE.col($unique);)+)+)?
@@ -77,8 +87,8 @@ macro_rules! tables {
 
 tables! {
     Org "org" {}
-    Counter "counter" {}
-    Event "event" {}
+    Counter "counter" sealed {}
+    Event "event" sealed {}
 
     User "user" { unique ["key"]; }
     Customer "customer" {
@@ -115,7 +125,7 @@ tables! {
             ["status", "trial_ends_at"];
         references "customer_id" -> "customer";
     }
-    Entitlement "entitlement" {
+    Entitlement "entitlement" sealed {
         index ["customer_id", "feature_code", "has_room", "turn"]
             ["customer_id", "feature_code", "next_change"]
             ["customer_id", "feature_code", "in_use", "valid_until"] ["feature_code"]
@@ -124,26 +134,26 @@ tables! {
     }
     // Those below are written with every use: their references are kept by the operations, not
     // checked again by the store.
-    Meter "meter" { index ["customer_id"] ["fresh_until"]; }
-    Balance "balance" {}
-    Burn "burn" { index ["meter_id", "window_start", "created_at"] ["entitlement_id", "created_at"]; }
-    Hold "hold" { index ["meter_id", "status", "expires_at"] ["status", "expires_at"]; }
-    UsageEvent "usage_event" { index ["meter_id", "event_time"]; }
-    Refund "refund" {}
-    UsageWindow "usage_window" { index ["meter_id", "window_start"]; }
+    Meter "meter" sealed { index ["customer_id"] ["fresh_until"]; }
+    Balance "balance" sealed {}
+    Burn "burn" sealed { index ["meter_id", "window_start", "created_at"] ["entitlement_id", "created_at"]; }
+    Hold "hold" sealed { index ["meter_id", "status", "expires_at"] ["status", "expires_at"]; }
+    UsageEvent "usage_event" sealed { index ["meter_id", "event_time"]; }
+    Refund "refund" sealed {}
+    UsageWindow "usage_window" sealed { index ["meter_id", "window_start"]; }
     UsagePage "usage_page" { index ["section", "meter_id", "is_wide", "last_time"]; }
-    KeyManifest "key_manifest" {}
+    KeyManifest "key_manifest" sealed {}
     KeyBlock "key_block" {}
-    UsageSnapshot "usage_snapshot" { index ["meter_id", "created_at"]; }
+    UsageSnapshot "usage_snapshot" sealed { index ["meter_id", "created_at"]; }
     // Only what is billed and not delivered yet.
-    Delivery "delivery" { index ["customer_id", "sequence"]; }
-    DeliveryQueue "delivery_queue" { index ["due_at"]; }
-    UsagePeriod "usage_period" {
+    Delivery "delivery" sealed { index ["customer_id", "sequence"]; }
+    DeliveryQueue "delivery_queue" sealed { index ["due_at"]; }
+    UsagePeriod "usage_period" sealed {
         index ["customer_id", "period_type", "period_start"]
             ["customer_id", "status", "period_end"] ["status", "period_end"];
         references "customer_id" -> "customer";
     }
-    UsageRecord "usage_record" {
+    UsageRecord "usage_record" sealed {
         index ["customer_id", "used_at"];
         references "customer_id" -> "customer";
     }

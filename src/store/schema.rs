@@ -20,6 +20,10 @@ pub struct Table {
     /// Columns that hold the key of a row in another table of the same org. A backend may enforce
     /// them; nothing relies on it.
     pub references: &'static [Reference],
+    /// Whether a row that was changed in any other way than through the store should be noticed when
+    /// it is read, as [corrupt](crate::store::StoreError::Corrupt). For rows whose loss would be
+    /// silent: usage, money. A backend whose engine checks what it reads need do nothing.
+    pub sealed: bool,
 }
 
 /// A secondary index over one or more columns, always within one org. Rows with a null in a unique

@@ -56,7 +56,7 @@ mod processes;
 mod random;
 mod sealed;
 #[cfg(feature = "sqlite")]
-mod sqlite_store;
+mod sqlite;
 mod subscriptions;
 mod tampered;
 mod thresholds;

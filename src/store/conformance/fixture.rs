@@ -32,6 +32,7 @@ pub(super) static ITEMS: Table = Table {
         Index { columns: &["bucket", "slot"], unique: true },
     ],
     references: &[],
+    sealed: true,
 };
 pub(super) const COUNT: Col = ITEMS.col("count");
 pub(super) const NAME: Col = ITEMS.col("name");
@@ -54,6 +55,7 @@ pub(super) static NOTES: Table = Table {
     ],
     indexes: &[Index { columns: &["name"], unique: true }],
     references: &[],
+    sealed: false,
 };
 pub(super) const ORDER: Col = NOTES.col("order");
 

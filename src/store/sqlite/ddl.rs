@@ -5,6 +5,7 @@
 //! in its order need no sorting.
 
 use super::rows::declared;
+use super::seal;
 use super::sql::quoted;
 use crate::store::schema::{Index, Table};
 use crate::value::Column;
@@ -13,6 +14,7 @@ use crate::value::Column;
 pub(super) fn table(table: &Table) -> String {
     let mut parts = vec!["\"org\" BLOB NOT NULL".to_owned()];
     parts.extend(table.columns.iter().map(column));
+    parts.extend(table.sealed.then(seal));
     parts.push(format!("PRIMARY KEY (\"org\", {})", id(table)));
     parts.extend(table.references.iter().map(|reference| {
         format!(
@@ -29,6 +31,11 @@ pub(super) fn table(table: &Table) -> String {
 pub(super) fn column(column: &Column) -> String {
     let null = if column.nullable { "" } else { " NOT NULL" };
     format!("{} {}{null}", quoted(column.name), declared(column.kind))
+}
+
+/// The column of the seal. It may be null so that a table can get it later; a null is no seal.
+pub(super) fn seal() -> String {
+    format!("{} INTEGER", seal::COLUMN)
 }
 
 /// The statement that creates `index` of `table`.

@@ -5,6 +5,7 @@ use super::errors::failed;
 use super::marks::identity;
 use super::migrate::FORMAT;
 use super::rows::declared;
+use super::seal;
 use super::sql::{quoted, unusable};
 use crate::store::schema::Table;
 use crate::store::{Refusal, Result, StoreError};
@@ -16,6 +17,14 @@ use std::path::Path;
 pub(super) struct Step {
     table: &'static Table,
     sql: String,
+    /// Whether the rows that are there get their seals then.
+    seals: bool,
+}
+
+impl Step {
+    const fn new(table: &'static Table, sql: String) -> Self {
+        Self { table, sql, seals: false }
+    }
 }
 
 /// A column as it is in the file.
@@ -39,7 +48,7 @@ pub(super) fn plan(
         let of_sqlite = |error| failed(path, error);
         let stored = stored_columns(connection, table.name).map_err(of_sqlite)?;
         if stored.is_empty() {
-            steps.push(Step { table, sql: ddl::table(table) });
+            steps.push(Step::new(table, ddl::table(table)));
         } else {
             ours(table, &stored)?;
             known(connection, path, table, &stored)?;
@@ -69,6 +78,9 @@ pub(super) fn carry_out(connection: &Connection, path: &Path, steps: &[Step]) ->
             }
             _ => failed(path, error),
         })?;
+        if step.seals {
+            seal::seal_all(connection, path, step.table)?;
+        }
     }
     Ok(())
 }
@@ -79,8 +91,10 @@ fn declarable(table: &Table) -> Result<()> {
     if key.is_none_or(|key| key.kind != Kind::Uuid || key.nullable) {
         return Err(unusable(table, "its first column must be a UUID that is never null"));
     }
-    if table.columns.iter().any(|column| column.name.eq_ignore_ascii_case("org")) {
-        return Err(unusable(table, "the column `org` is the store's own"));
+    for own in ["org", seal::COLUMN] {
+        if table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(own)) {
+            return Err(unusable(table, format!("the column `{own}` is the store's own")));
+        }
     }
     Ok(())
 }
@@ -97,7 +111,8 @@ fn ours(table: &Table, stored: &[Stored]) -> Result<()> {
 
 /// Refuses a table with columns that this version would leave empty in new rows.
 fn known(connection: &Connection, path: &Path, table: &Table, stored: &[Stored]) -> Result<()> {
-    let is_known = |it: &Stored| it.name == "org" || table.position(&it.name).is_some();
+    let own = |name: &str| name == "org" || table.sealed && name == seal::COLUMN;
+    let is_known = |it: &Stored| own(&it.name) || table.position(&it.name).is_some();
     if stored.iter().all(is_known) {
         return Ok(());
     }
@@ -115,13 +130,17 @@ fn extend(table: &'static Table, stored: &[Stored], steps: &mut Vec<Step>) -> Re
             None if column.nullable => {
                 let (name, column) = (quoted(table.name), ddl::column(column));
                 let sql = format!("ALTER TABLE main.{name} ADD COLUMN {column}");
-                steps.push(Step { table, sql });
+                steps.push(Step::new(table, sql));
             }
             None => {
                 let why = format!("`{}` is new and may not be null", column.name);
                 return Err(unusable(table, why));
             }
         }
+    }
+    if table.sealed && !stored.iter().any(|it| it.name == seal::COLUMN) {
+        let sql = format!("ALTER TABLE main.{} ADD COLUMN {}", quoted(table.name), ddl::seal());
+        steps.push(Step { table, sql, seals: true });
     }
     Ok(())
 }
@@ -154,11 +173,11 @@ fn indexes(
     let stale =
         |name: &&String| name.starts_with(&ddl::unique_prefix(table)) && !declared.contains(name);
     for name in stored.iter().filter(stale) {
-        steps.push(Step { table, sql: format!("DROP INDEX main.{}", quoted(name)) });
+        steps.push(Step::new(table, format!("DROP INDEX main.{}", quoted(name))));
     }
     for (index, name) in table.indexes.iter().zip(&declared) {
         if !stored.contains(name) {
-            steps.push(Step { table, sql: ddl::index(table, index) });
+            steps.push(Step::new(table, ddl::index(table, index)));
         }
     }
     Ok(())

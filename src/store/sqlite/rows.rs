@@ -1,8 +1,9 @@
 //! Values as SQLite keeps them: a UUID is 16 bytes, an instant is microseconds since 1970, a
 //! truth is 0 or 1, JSON is text, bytes are a blob.
 
+use super::seal::{self, Weights};
 use crate::store::schema::Table;
-use crate::store::{OrgId, Result, StoreError};
+use crate::store::{Result, StoreError};
 use crate::value::{Column, Kind, Row, Value};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Statement, ToSql};
@@ -45,11 +46,16 @@ impl ToSql for Bound<'_> {
     }
 }
 
-/// Binds the org and then a whole row to the first parameters of `statement`.
-pub(super) fn bind(statement: &mut Statement<'_>, org: OrgId, row: &Row) -> rusqlite::Result<()> {
-    let org = org.uuid();
-    let values = std::iter::once(Bound::Id(&org)).chain(row.0.iter().map(Bound::Value));
-    for (place, value) in (1..).zip(values) {
+/// Binds the org, then a whole row, then its seal if it has one, to the parameters of `statement`.
+pub(super) fn bind(
+    statement: &mut Statement<'_>,
+    weights: Option<&Weights>,
+    org: &Uuid,
+    row: &Row,
+) -> rusqlite::Result<()> {
+    let seal = weights.map(|weights| Bound::Int(weights.seal(org, &row.0)));
+    let values = std::iter::once(Bound::Id(org)).chain(row.0.iter().map(Bound::Value));
+    for (place, value) in (1..).zip(values.chain(seal)) {
         statement.raw_bind_parameter(place, value)?;
     }
     Ok(())
@@ -76,8 +82,26 @@ pub(super) fn check(table: &'static Table, row: &Row) -> Result<()> {
     }
 }
 
-/// The row that a statement stands at, which selects the columns of `table` in their order.
-pub(super) fn decode(table: &'static Table, row: &rusqlite::Row<'_>) -> Result<Row> {
+/// The row of `org` that a statement stands at, which selects the columns of the table in their
+/// order and then its seal, if it has one.
+pub(super) fn decode(
+    table: &'static Table,
+    weights: Option<&Weights>,
+    org: &Uuid,
+    row: &rusqlite::Row<'_>,
+) -> Result<Row> {
+    let values = values(table, row)?;
+    if let Some(weights) = weights {
+        let stored = row.get_ref(table.columns.len()).ok();
+        if stored != Some(ValueRef::Integer(weights.seal(org, &values.0))) {
+            return Err(StoreError::Corrupt { table: table.name, column: seal::COLUMN });
+        }
+    }
+    Ok(values)
+}
+
+/// The values that a statement stands at, which selects the columns of `table` in their order.
+pub(super) fn values(table: &'static Table, row: &rusqlite::Row<'_>) -> Result<Row> {
     let mut values = Vec::with_capacity(table.columns.len());
     for (place, column) in table.columns.iter().enumerate() {
         match row.get_ref(place).ok().and_then(|stored| value(column, stored)) {
@@ -134,7 +158,8 @@ mod tests {
             Column { name: "id", kind: Kind::Uuid, nullable: false },
             Column { name: "share", kind: Kind::Real, nullable: true },
         ];
-        static TABLE: Table = Table { name: "t", columns: COLUMNS, indexes: &[], references: &[] };
+        static TABLE: Table =
+            Table { name: "t", columns: COLUMNS, indexes: &[], references: &[], sealed: false };
         let id = || Value::Uuid(Uuid::nil());
         assert!(check(&TABLE, &Row(vec![id(), Value::Null])).is_ok());
         assert!(check(&TABLE, &Row(vec![id(), Value::Real(f64::INFINITY)])).is_ok());

@@ -26,6 +26,7 @@ static TABLE: Table = Table {
         Index { columns: &["state", "joined_at"], unique: false },
     ],
     references: &[],
+    sealed: false,
 };
 
 /// How SQLite answers each part of `query`.

@@ -1,5 +1,6 @@
 //! SQL text, built once for each table and once for each shape of query, then looked up.
 
+use super::seal::{self, Weights};
 use super::select::{Part, Shape};
 use crate::store::query::Query;
 use crate::store::schema::Table;
@@ -32,6 +33,8 @@ pub(super) struct Statements {
     pub(super) delete: String,
     /// By column; `None` where there is nothing to add to.
     pub(super) add: Vec<Option<String>>,
+    /// Of a table that is sealed.
+    pub(super) weights: Option<Weights>,
     shapes: RwLock<HashMap<Shape, Arc<str>>>,
 }
 
@@ -68,17 +71,23 @@ impl Statements {
         let name = quoted(table.name);
         let columns = columns(table);
         let id = table.columns.first().map_or_else(String::new, |column| quoted(column.name));
-        let marks = vec!["?"; table.columns.len().saturating_add(1)].join(", ");
+        let names: Vec<_> = selected(table).map(quoted).collect();
+        let marks = vec!["?"; names.len().saturating_add(1)].join(", ");
         let insert = format!(
             "INSERT INTO main.{name} (\"org\", {columns}) VALUES ({marks}) ON CONFLICT (\"org\", {id}) DO"
         );
-        let changes = table.columns.iter().skip(1).map(|column| quoted(column.name));
-        let changes: Vec<_> = changes.map(|it| format!("{it} = excluded.{it}")).collect();
+        let changes = names.iter().skip(1).map(|it| format!("{it} = excluded.{it}"));
+        let changes: Vec<_> = changes.collect();
+        let seal = seal::COLUMN;
+        let step = || format!(", {seal} = ({seal} + ?4) % {}", seal::PRIME);
+        let sealed = table.sealed.then(step).unwrap_or_default();
         let row = format!("\"org\" = ?1 AND {id} = ?2");
         let add = table.columns.iter().map(|column| {
             (column.kind == Kind::Int).then(|| {
                 let it = quoted(column.name);
-                format!("UPDATE main.{name} SET {it} = {it} + ?3 WHERE {row} RETURNING {it}")
+                format!(
+                    "UPDATE main.{name} SET {it} = {it} + ?3{sealed} WHERE {row} RETURNING {it}"
+                )
             })
         });
         Self {
@@ -91,6 +100,7 @@ impl Statements {
             insert: format!("{insert} NOTHING"),
             delete: format!("DELETE FROM main.{name} WHERE {row}"),
             add: add.collect(),
+            weights: Weights::of(table),
             shapes: RwLock::default(),
         }
     }
@@ -112,11 +122,15 @@ impl Statements {
     }
 }
 
-/// The columns of `table` in their order, the org left out. Never `*`: a file may hold them in
-/// another order.
+/// The columns of `table` in their order, the org left out, and its seal, if it has one. Never `*`: a
+/// file may hold them in another order.
 pub(super) fn columns(table: &Table) -> String {
-    let names: Vec<_> = table.columns.iter().map(|column| quoted(column.name)).collect();
-    names.join(", ")
+    selected(table).map(quoted).collect::<Vec<_>>().join(", ")
+}
+
+fn selected(table: &Table) -> impl Iterator<Item = &'static str> {
+    let seal = table.sealed.then_some(seal::COLUMN);
+    table.columns.iter().map(|column| column.name).chain(seal)
 }
 
 /// `name` as SQL writes it.

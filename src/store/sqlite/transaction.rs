@@ -60,15 +60,20 @@ impl<'c> SqliteTransaction<'c> {
     }
 
     /// Runs an insert of `row`. Returns how many rows it changed.
-    fn upsert(&self, table: &'static Table, sql: &str, row: &Row) -> Result<usize> {
+    fn upsert(&self, statements: &Statements, sql: &str, row: &Row) -> Result<usize> {
+        let table = statements.table;
         rows::check(table, row)?;
         self.mark()?;
         let mut statement = self.prepared(sql)?;
-        let bound = rows::bind(&mut statement, OrgId::new(self.org), row);
+        let bound = rows::bind(&mut statement, statements.weights.as_ref(), &self.org, row);
         bound.and_then(|()| statement.raw_execute()).map_err(|error| match clash(table, &error) {
             Some(columns) => StoreError::Conflict { table: table.name, columns },
             None => self.failed(error),
         })
+    }
+
+    fn decode(&self, statements: &Statements, row: &rusqlite::Row<'_>) -> Result<Row> {
+        rows::decode(statements.table, statements.weights.as_ref(), &self.org, row)
     }
 
     fn page(&self, statements: &Statements, query: &Query, limit: usize) -> Result<Vec<Row>> {
@@ -84,7 +89,7 @@ impl<'c> SqliteTransaction<'c> {
             let rows = statement.query(params_from_iter(params));
             let mut rows = rows.map_err(|error| self.failed(error))?;
             while let Some(row) = rows.next().map_err(|error| self.failed(error))? {
-                found.push(rows::decode(statements.table, row)?);
+                found.push(self.decode(statements, row)?);
             }
         }
         Ok(found)
@@ -96,7 +101,7 @@ impl Reader for SqliteTransaction<'_> {
         let statements = self.catalog.of(table)?;
         let mut statement = self.prepared(&statements.get)?;
         let params = [Bound::Id(&self.org), Bound::Id(&key)];
-        let row = statement.query_row(params, |row| Ok(rows::decode(table, row))).optional();
+        let row = statement.query_row(params, |row| Ok(self.decode(statements, row))).optional();
         row.map_err(|error| self.failed(error))?.transpose()
     }
 
@@ -107,12 +112,14 @@ impl Reader for SqliteTransaction<'_> {
 
 impl Writer for SqliteTransaction<'_> {
     fn insert(&mut self, table: &'static Table, row: Row) -> Result<bool> {
-        let changed = self.upsert(table, &self.catalog.of(table)?.insert, &row)?;
+        let statements = self.catalog.of(table)?;
+        let changed = self.upsert(statements, &statements.insert, &row)?;
         Ok(changed > 0)
     }
 
     fn put(&mut self, table: &'static Table, row: Row) -> Result<()> {
-        self.upsert(table, &self.catalog.of(table)?.put, &row).map(drop)
+        let statements = self.catalog.of(table)?;
+        self.upsert(statements, &statements.put, &row).map(drop)
     }
 
     fn delete(&mut self, table: &'static Table, key: Uuid) -> Result<bool> {
@@ -132,6 +139,8 @@ impl Writer for SqliteTransaction<'_> {
         self.mark()?;
         let mut statement = self.prepared(sql)?;
         let params = [Bound::Id(&self.org), Bound::Id(&key), Bound::Int(by)];
+        let step = statements.weights.as_ref().map(|it| Bound::Int(it.step(col.index, by)));
+        let params = params_from_iter(params.into_iter().chain(step));
         // A sum past `i64` turns into a float, which a strict integer column refuses.
         let sum = statement.query_row(params, |row| row.get::<_, Option<i64>>(0)).optional();
         let place = (table.name, col.name);
