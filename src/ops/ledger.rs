@@ -69,8 +69,8 @@ impl View<'_> {
         self.page(query, limit, cursor)
     }
 
-    /// Hands every usage event of a meter to `take`, in no order that matters, read a page at a time:
-    /// those that took place from `from` on and before `to`.
+    /// Hands every usage event of a meter to `take`, by the time at which it took place, read a page
+    /// at a time: those that took place from `from` on and before `to`.
     pub(crate) fn each_usage(
         &self,
         meter: MeterId,
@@ -78,7 +78,8 @@ impl View<'_> {
         to: Option<OffsetDateTime>,
         take: impl FnMut(UsageEvent) -> Result<()>,
     ) -> Result<()> {
-        let mut query = Query::all().eq(METER, &meter);
+        // In the order of an index: in any other, each page would be looked for among all of them.
+        let mut query = Query::all().eq(METER, &meter).oldest_by(EVENT_TIME);
         if let Some(from) = from {
             query = query.filter(EVENT_TIME, Op::Ge, &from);
         }
