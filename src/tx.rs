@@ -7,7 +7,7 @@ use crate::domain::text::Code;
 use crate::error::{Error, Result};
 use crate::ops::filters::Filters;
 use crate::page::{Cursor, PAGE_MAX, Page};
-use crate::store::query::Query;
+use crate::store::query::{Op, Query};
 use crate::store::schema::{Col, Table};
 use crate::store::{OrgId, Reader, StoreError, Writer};
 use crate::tables::Stored;
@@ -131,6 +131,11 @@ impl<'t> View<'t> {
             let rows = self.reader.query(R::TABLE, &query)?;
             let full = rows.len() == PAGE_MAX;
             query.after = rows.last().map(|row| query.cursor(row));
+            // The bound at which the order began holds for all that follows the cursor. Asked for
+            // again, it might be taken to find the rows by: then each page would begin at the first.
+            let begun = if query.order.descending { [Op::Lt, Op::Le] } else { [Op::Gt, Op::Ge] };
+            let ordered = query.order.col;
+            query.filters.retain(|it| Some(it.col) != ordered || !begun.contains(&it.op));
             for row in rows {
                 take(typed(R::TABLE, R::from_row(row))?)?;
             }

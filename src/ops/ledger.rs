@@ -126,6 +126,7 @@ impl View<'_> {
         to: Option<OffsetDateTime>,
         take: impl FnMut(UsageEvent) -> Result<()>,
     ) -> Result<()> {
+        // In the order of an index: in any other, each page would be looked for among all of them.
         let mut query = Query::all().eq(METER, &meter).oldest_by(EVENT_TIME);
         if let Some(from) = from {
             query = query.filter(EVENT_TIME, Op::Ge, &from);

@@ -199,6 +199,7 @@ impl View<'_> {
         }
         let records = Query::all().eq(RECORD_CUSTOMER, &period.customer_id);
         let records = records.filter(USED_AT, Op::Ge, &from).filter(USED_AT, Op::Lt, &to);
+        let records = records.oldest_by(USED_AT);
         self.each::<UsageRecord>(records, |record| {
             if period.subscription_id.is_none() || record.subscription_id == period.subscription_id
             {

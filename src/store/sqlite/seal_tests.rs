@@ -98,7 +98,7 @@ fn it_is_what_its_definition_says_and_stays_so() {
     let (org, mut row) = (Uuid::from_u128(5), row());
     let seal = weights().seal(&org, &row);
     assert_eq!(seal, by_definition(&org, &row));
-    assert_eq!(seal, 1_199_460_191_009_476_591, "files that exist depend on it");
+    assert_eq!(seal, 129_835_938_119_392_777, "files that exist depend on it");
     for extreme in [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX - 1, i64::MAX] {
         row[1] = Value::Int(extreme);
         row[5] = Value::Real(f64::from_bits(extreme.unsigned_abs() >> 2));
@@ -210,7 +210,7 @@ fn a_new_column_that_is_null_changes_no_seal() {
     static OPEN: Table = Table { sealed: false, ..TABLE };
     static EARLIER: Table = Table { columns: TABLE.columns.split_at(7).0, ..TABLE };
     let (org, mut row) = (Uuid::from_u128(5), row());
-    row[7] = Value::Null;
+    (row[7], row[8]) = (Value::Null, Value::Null);
     let earlier = Weights::of(&EARLIER).unwrap().seal(&org, &row[..7]);
     assert_eq!(weights().seal(&org, &row), earlier);
     assert_ne!(Weights::of(&OTHER).unwrap().seal(&org, &row), earlier, "another table");
