@@ -179,6 +179,39 @@ fn a_history_goes_through_pages_and_single_events_alike(world: &World) {
     assert_eq!(increments.len(), newest_first.len());
 }
 
+/// The index is in sections of some thousand pages; what a meter has lies in any of them.
+fn a_history_goes_through_every_section(world: &World) {
+    world.catalogue();
+    let (acme, globex) = (world.customer_on("pro", "Acme"), world.customer_on("pro", "Globex"));
+    let mut expected = Vec::new();
+    for round in 0..2_i64 {
+        for hour in [3, 1, 2] {
+            let at = BEGINNING + Duration::hours(hour * 10 + round);
+            let one = entry(meter(acme), &format!("a-{round}-{hour}"), at);
+            expected.push((at, one.id));
+            let batch = [series(world, acme, vec![one])];
+            world.done(|tx| tx.seal_usage(&batch));
+        }
+        let other = series(world, globex, vec![entry(meter(globex), "g", BEGINNING)]);
+        let others: Vec<Series> = (0..8_200)
+            .map(|n| {
+                let key = format!("g-{round}-{n}");
+                Series { entries: vec![entry(meter(globex), &key, BEGINNING)], ..other.clone() }
+            })
+            .collect();
+        world.done(|tx| tx.seal_usage(&others));
+    }
+    expected.sort_unstable();
+    expected.reverse();
+    for limit in [1, 4, 100] {
+        let read = history(world, acme, &HistoryFilter::all(), limit);
+        let read: Vec<_> = read.iter().map(|event| (event.event_time, event.id)).collect();
+        assert_eq!(read, expected, "{limit} at a time");
+    }
+    assert_eq!(world.tenure.verify(|_| ()).unwrap().events, 2 * 8_203);
+    assert!(world.seen(|view| found(view, meter(globex), "g-1-8199")).is_some());
+}
+
 fn what_is_sealed_is_added_up(world: &World) {
     world.catalogue();
     let acme = world.customer_on("pro", "Acme");
@@ -252,6 +285,7 @@ stories! {
     what_was_given_up_is_not_sealed,
     keys_are_found_however_many_batches_there_were,
     a_history_goes_through_pages_and_single_events_alike,
+    a_history_goes_through_every_section,
     what_is_sealed_is_added_up,
     a_handle_without_memory_finds_the_same,
 }

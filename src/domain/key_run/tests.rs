@@ -81,8 +81,8 @@ fn a_block_takes_ten_bytes_for_a_key_and_fits_its_place() {
 #[test]
 fn the_filter_is_wrong_about_one_new_key_in_a_thousand_at_the_most() {
     let (_, _, filter) = built(&entries(200_000));
-    let wrong = hashes(1_000_000, 2).into_iter().filter(|hash| filter.may_hold(*hash)).count();
-    assert!((100..=1_000).contains(&wrong), "{wrong} of 1,000,000");
+    let wrong = hashes(300_000, 2).into_iter().filter(|hash| filter.may_hold(*hash)).count();
+    assert!((30..=300).contains(&wrong), "{wrong} of 300,000");
 }
 
 #[test]
@@ -91,15 +91,13 @@ fn a_filter_is_stored_in_parts() {
         let (run, _, filter) = built(&entries(count));
         let parts: Vec<KeyBlock> = filter.parts(&run).collect();
         assert_eq!(parts.len(), usize::try_from(Filter::part_count(&run)).unwrap());
-        let part = |number: u32| {
-            let part = &parts[usize::try_from(number).unwrap()];
-            Filter::unpacked(&run, number, part).unwrap()
-        };
-        let mut whole = part(0);
-        (1..Filter::part_count(&run)).for_each(|number| whole.append(part(number)));
+        let parts: Vec<Filter> =
+            (0..).zip(&parts).map(|(n, part)| Filter::unpacked(&run, n, part).unwrap()).collect();
+        let mut whole = parts[0].clone();
+        parts.iter().skip(1).for_each(|part| whole.append(part.clone()));
         assert_eq!(whole, filter, "{count}");
         for hash in hashes(1_000, 2).into_iter().chain(hashes(count, 1)) {
-            let part = part(Filter::part_of(&run, hash));
+            let part = &parts[usize::try_from(Filter::part_of(&run, hash)).unwrap()];
             assert_eq!(part.may_hold(hash), filter.may_hold(hash));
         }
     }

@@ -12,7 +12,7 @@ use super::super::text::IdempotencyKey;
 use super::super::usage::{DeliveryStatus, UsageEvent, UsageEventId, UsageEventType};
 use super::{Entry, UsagePage};
 use crate::value::{Field, Value, to_json};
-use std::collections::HashMap;
+use std::collections::HashSet;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -233,10 +233,10 @@ impl UsagePage {
     ///
     /// [`Damaged`].
     pub(crate) fn holding(&self, keys: &[&IdempotencyKey]) -> Result<Vec<UsageEvent>, Damaged> {
-        let wanted: HashMap<Key<'_>, ()> = keys.iter().map(|key| (Key::of(key), ())).collect();
+        let wanted: HashSet<Key<'_>> = keys.iter().map(|key| Key::of(key)).collect();
         let mut found = Vec::new();
         self.each(|read, before| {
-            if wanted.contains_key(&read.key) {
+            if wanted.contains(&read.key) {
                 found.push(self.event(&read, before)?);
             }
             Ok(())

@@ -1,3 +1,5 @@
+#![expect(clippy::arithmetic_side_effects, reason = "small numbers")]
+
 use super::super::packing::{Damaged, seal};
 use super::super::usage::{DeliveryStatus, UsageEvent, UsageEventType};
 use super::*;

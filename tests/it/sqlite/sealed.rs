@@ -46,7 +46,10 @@ fn read_all(tenure: &Tenure) -> Result<Quantity> {
         view.events(None, PAGE_MAX)?;
         Ok::<_, Error>(access)
     })?;
-    assert!(tenure.verify(|_| ())?.is_sound(), "the sums differ");
+    // An index of the file that lost an entry hides a sound row: then the sums differ.
+    if !tenure.verify(|_| ())?.is_sound() {
+        return Err(Error::Rule("the sums differ".into()));
+    }
     Ok(access.current_usage)
 }
 
