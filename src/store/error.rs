@@ -125,6 +125,21 @@ pub enum Refusal {
     /// The write-ahead log beside the file belongs to another store.
     #[error("its write-ahead log belongs to another store")]
     ForeignLog,
+    /// The file has fewer commits than were made durable: it is an older copy, or its write-ahead log
+    /// is missing, cut or damaged.
+    #[error("it is behind its anchor, with {found} of {expected} commits: the others are lost")]
+    Behind {
+        /// The number of commits that the file has.
+        found: u64,
+        /// The number of commits that were durable.
+        expected: u64,
+    },
+    /// The anchor beside the file says that another store was here.
+    #[error("its anchor belongs to another store")]
+    ForeignAnchor,
+    /// The anchor is there and the store is not: what it held is lost.
+    #[error("what it held is lost, only its anchor is left")]
+    OnlyAnchor,
     /// The file is not a database.
     #[error("it is not a database")]
     NotADatabase,

@@ -16,9 +16,25 @@ const STATEMENTS: usize = 256;
 
 /// Opens the file at `path`, which must be absolute: then it cannot be taken for a URI, although
 /// SQLite may have been compiled to look for one in any path.
-pub(super) fn connect(path: &Path, more: OpenFlags) -> rusqlite::Result<Connection> {
+pub(super) fn connect(
+    path: &Path,
+    more: OpenFlags,
+    options: &SqliteOptions,
+) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    Connection::open_with_flags(path, flags | more)
+    connect_as(path, flags | more, options)
+}
+
+/// Opens what `name` says with these flags alone.
+pub(super) fn connect_as(
+    name: impl AsRef<Path>,
+    flags: OpenFlags,
+    options: &SqliteOptions,
+) -> rusqlite::Result<Connection> {
+    match options.vfs.as_deref() {
+        Some(vfs) => Connection::open_with_flags_and_vfs(name, flags, vfs),
+        None => Connection::open_with_flags(name, flags),
+    }
 }
 
 /// Sets up `connection` for use by a store.
@@ -117,7 +133,7 @@ impl Readers {
     }
 
     fn open(&self) -> rusqlite::Result<Connection> {
-        let connection = connect(&self.path, OpenFlags::empty())?;
+        let connection = connect(&self.path, OpenFlags::empty(), &self.options)?;
         configure(&connection, &self.options)?;
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)

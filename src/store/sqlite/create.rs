@@ -7,7 +7,6 @@ use super::open::{beside, refused, write_ahead};
 use super::options::SqliteOptions;
 use crate::store::{Refusal, Result};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
 use uuid::Uuid;
@@ -19,16 +18,16 @@ use uuid::Uuid;
 pub(super) fn file(path: &Path, options: &SqliteOptions) -> Result<()> {
     let draft = beside(path, &format!(".{}.new", Uuid::new_v4().simple()));
     let made = write(&draft, options).map_err(|error| failed(path, error));
-    let made = made.and_then(|()| publish(&draft, path));
+    let made = made.and_then(|()| publish(&draft, path, options));
     for leftover in ["", "-journal", "-wal", "-shm"] {
         // Most are not there; what cannot be removed is in nobody's way.
-        let _ = fs::remove_file(beside(&draft, leftover));
+        let _ = options.files.remove(&beside(&draft, leftover));
     }
     made
 }
 
 fn write(draft: &Path, options: &SqliteOptions) -> rusqlite::Result<()> {
-    let mut connection = connect(draft, OpenFlags::SQLITE_OPEN_CREATE)?;
+    let mut connection = connect(draft, OpenFlags::SQLITE_OPEN_CREATE, options)?;
     let transaction = connection.transaction()?;
     bring_up(&transaction, MIGRATIONS, !options.shared)?;
     transaction.commit()?;
@@ -37,21 +36,11 @@ fn write(draft: &Path, options: &SqliteOptions) -> rusqlite::Result<()> {
 }
 
 /// Gives the draft its name, unless that is taken by now.
-fn publish(draft: &Path, path: &Path) -> Result<()> {
-    match fs::hard_link(draft, path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            return Err(refused(path, Refusal::Exists));
-        }
-        // Not every file system has hard links.
-        Err(_) if !path.exists() => fs::rename(draft, path).map_err(cannot_open)?,
-        Err(error) => return Err(cannot_open(error)),
-    }
-    // The name must be as durable as the file. Where a folder cannot be synced it need not be.
-    if let Some(Ok(folder)) = path.parent().map(fs::File::open) {
-        let _ = folder.sync_all();
-    }
-    Ok(())
+fn publish(draft: &Path, path: &Path, options: &SqliteOptions) -> Result<()> {
+    options.files.name(draft, path).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => refused(path, Refusal::Exists),
+        _ => cannot_open(error),
+    })
 }
 
 /// Adds a store to the host's file at `path`, which `connection` is on.

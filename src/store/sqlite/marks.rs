@@ -29,6 +29,7 @@ pub(super) struct Marks {
 pub(super) struct Identity {
     pub(super) id: Uuid,
     pub(super) format: u32,
+    pub(super) commits: u64,
 }
 
 impl Marks {
@@ -57,11 +58,12 @@ pub(super) fn identity(connection: &Connection) -> rusqlite::Result<Option<Ident
     if connection.query_row(is_there, [], |_| Ok(())).optional()?.is_none() {
         return Ok(None);
     }
-    let row = "SELECT id, format FROM main.tenure_store";
+    let row = "SELECT id, format, commits FROM main.tenure_store";
     let read = |row: &rusqlite::Row<'_>| -> rusqlite::Result<_> {
         let id = row.get_ref(0)?.as_blob().ok().and_then(|bytes| Uuid::from_slice(bytes).ok());
-        let format = row.get::<_, i64>(1)?;
-        Ok(id.map(|id| Identity { id, format: u32::try_from(format).unwrap_or(u32::MAX) }))
+        let format = u32::try_from(row.get::<_, i64>(1)?).unwrap_or(u32::MAX);
+        let commits = u64::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
+        Ok(id.map(|id| Identity { id, format, commits }))
     };
     Ok(connection.query_row(row, [], read).optional()?.flatten())
 }
@@ -73,14 +75,17 @@ pub(super) fn bump(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Counts one commit of the store `id`, unless a newer version has changed the format of the file
-/// since it was opened: then nothing may be written.
-pub(super) fn bump_own(connection: &Connection, id: Uuid, path: &Path) -> Result<()> {
-    let sql = "UPDATE main.tenure_store SET commits = commits + 1 WHERE id = ?1 AND format = ?2";
+/// since it was opened: then nothing may be written. Returns how many there are with it.
+pub(super) fn bump_own(connection: &Connection, id: Uuid, path: &Path) -> Result<u64> {
+    let sql = "UPDATE main.tenure_store SET commits = commits + 1 WHERE id = ?1 AND format = ?2
+        RETURNING commits";
     let known = FORMAT;
     let params = [Bound::Id(&id), Bound::Int(i64::from(known))];
-    let bumped = connection.prepare_cached(sql).and_then(|mut it| it.execute(params));
-    if bumped.map_err(|error| failed(path, error))? == 1 {
-        return Ok(());
+    let bumped = connection
+        .prepare_cached(sql)
+        .and_then(|mut it| it.query_row(params, |row| row.get::<_, i64>(0)).optional());
+    if let Some(commits) = bumped.map_err(|error| failed(path, error))? {
+        return Ok(u64::try_from(commits).unwrap_or(0));
     }
     let now = identity(connection).map_err(|error| failed(path, error))?;
     let why = match now {

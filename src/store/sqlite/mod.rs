@@ -11,12 +11,14 @@
 //! [`SqliteStore::create`] the first time and [`SqliteStore::open`] ever after, so that a file that
 //! got lost is noticed instead of being replaced by an empty one.
 
+mod anchor;
 mod choose;
 mod commit;
 mod connection;
 mod create;
 mod ddl;
 mod errors;
+mod files;
 mod host;
 mod install;
 mod marks;
@@ -32,6 +34,8 @@ mod sql;
 mod transaction;
 mod writer;
 
+#[doc(hidden)]
+pub use files::{Files, WriteAt};
 pub use host::{HostBody, SqliteHost};
 pub use marks::APPLICATION_ID;
 pub use options::{Durability, SqliteOptions};
@@ -178,11 +182,11 @@ impl SqliteStore {
     }
 
     fn over(opened: Opened, options: &SqliteOptions) -> Self {
-        let Opened { connection, id, path: file } = opened;
+        let Opened { connection, id, path: file, anchor } = opened;
         let path = file.clone().unwrap_or_else(|| ":memory:".into());
         // In memory a commit costs nothing, and the one connection must be free for readers.
         let cap = if file.is_some() { BATCH_MAX } else { 1 };
-        let writing = Writing::new(connection, path.clone(), id);
+        let writing = Writing::new(connection, path.clone(), id, anchor);
         Self(Arc::new(Shared {
             id,
             catalog: RwLock::new(Arc::new(Catalog::new(&path))),

@@ -4,10 +4,11 @@
 //! beside a file. So the file system is looked at first, then the main file by itself, and only then
 //! the file with its log (see `probe`); until all three agree nothing is written.
 
+use super::anchor::{Anchor, Anchored};
 use super::connection::configure;
 use super::errors::{cannot_open, failed};
 use super::migrate::{FORMAT, MIGRATIONS, bring_up};
-use super::options::SqliteOptions;
+use super::options::{Durability, SqliteOptions};
 use super::{create, probe};
 use crate::store::{Cause, Outcome, Refusal, Result, StoreError};
 use rusqlite::config::DbConfig;
@@ -37,6 +38,7 @@ pub(super) struct Opened {
     pub(super) id: Uuid,
     /// Absolute; `None` in memory.
     pub(super) path: Option<PathBuf>,
+    pub(super) anchor: Option<Anchor>,
 }
 
 /// What the file system has at a path.
@@ -52,7 +54,7 @@ pub(super) fn file(path: &Path, options: &SqliteOptions, mode: Mode) -> Result<O
     let path = absolute(path)?;
     engine(rusqlite::version_number(), &path)?;
     let refuse = |why| Err(refused(&path, why));
-    match (look(&path)?, mode) {
+    match (look(&path, options)?, mode) {
         (Found::Nothing, Mode::Open) => return refuse(Refusal::Missing),
         (Found::Nothing, Mode::Create) => create::file(&path, options)?,
         (Found::Nothing, Mode::OpenOrCreate) => match create::file(&path, options) {
@@ -83,25 +85,33 @@ pub(super) fn memory(options: &SqliteOptions) -> Result<Opened> {
     };
     let (connection, store) = open().map_err(|error| failed(path, error))?;
     let id = store.ok_or_else(|| refused(path, Refusal::Damaged))?.id;
-    Ok(Opened { connection, id, path: None })
+    Ok(Opened { connection, id, path: None, anchor: None })
 }
 
 /// Adds a store to the host's file if it has none.
 fn move_in(path: &Path, options: &SqliteOptions, mode: Mode) -> Result<()> {
+    // Before the file is read: others may be moving in.
+    let anchored = anchored(path, options)?;
     let (connection, marks) = probe::checked(path, options)?;
     match (marks.store, mode) {
         (Some(_), Mode::Create) => Err(refused(path, Refusal::Exists)),
         (Some(_), _) => Ok(()),
+        (None, _) if anchored.is_some() => Err(refused(path, Refusal::OnlyAnchor)),
         (None, _) => create::inside(&connection, path),
     }
 }
 
 fn existing(path: PathBuf, options: &SqliteOptions) -> Result<Opened> {
+    // Before the file is read: others may be writing to both.
+    let anchored = anchored(&path, options)?;
     let (connection, marks) = probe::checked(&path, options)?;
     let Some(store) = marks.store else {
         let why = Refusal::Foreign { application_id: marks.application_id };
         return Err(refused(&path, why));
     };
+    if let Some(anchored) = anchored {
+        anchored.check(&path, store.id, store.commits)?;
+    }
     let ready = || {
         configure(&connection, options)?;
         write_ahead(&connection)?;
@@ -114,7 +124,18 @@ fn existing(path: PathBuf, options: &SqliteOptions) -> Result<Opened> {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
     };
     ready().map_err(|error| failed(&path, error))?;
-    Ok(Opened { connection, id: store.id, path: Some(path) })
+    let anchor = Anchor::open(&*options.files, &path, store.id)?;
+    if options.accepts_loss {
+        anchor.clear()?;
+    }
+    // What need not wait for the disk may be in the anchor and not in the file when power is lost.
+    let anchor = (options.durability == Durability::Full).then_some(anchor);
+    Ok(Opened { connection, id: store.id, path: Some(path), anchor })
+}
+
+/// What the anchor says, unless the caller does not want to hear it.
+fn anchored(path: &Path, options: &SqliteOptions) -> Result<Option<Anchored>> {
+    if options.accepts_loss { Ok(None) } else { Anchored::read(&*options.files, path) }
 }
 
 /// Puts the file in write-ahead-log mode, where readers do not wait for the writer.
@@ -142,24 +163,21 @@ fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path).map_err(cannot_open)
 }
 
-fn look(path: &Path) -> Result<Found> {
-    match std::fs::metadata(path) {
-        Ok(it) if !it.is_file() => {
-            Err(cannot_open(IoError::new(ErrorKind::InvalidInput, "it is not a file")))
-        }
-        Ok(it) if it.len() == 0 => Ok(Found::Empty),
+fn look(path: &Path, options: &SqliteOptions) -> Result<Found> {
+    let length = || options.files.length(path).map_err(cannot_open);
+    let left = match length()? {
+        Some(0) => return Ok(Found::Empty),
         // SQLite takes a single byte for an empty database.
-        Ok(it) if it.len() < HEADER => Err(refused(path, Refusal::NotADatabase)),
-        Ok(_) => Ok(Found::File),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            if beside(path, "-wal").exists() {
-                return Err(refused(path, Refusal::OnlyLog));
-            }
-            let parent = path.parent().map_or(Ok(()), |it| std::fs::metadata(it).map(drop));
-            parent.map(|()| Found::Nothing).map_err(cannot_open)
+        Some(length) if length < HEADER => return Err(refused(path, Refusal::NotADatabase)),
+        Some(_) => return Ok(Found::File),
+        None if matches!(options.files.length(&beside(path, "-wal")), Ok(Some(_))) => {
+            Refusal::OnlyLog
         }
-        Err(error) => Err(cannot_open(error)),
-    }
+        None if anchored(path, options)?.is_some() => Refusal::OnlyAnchor,
+        None => return Ok(Found::Nothing),
+    };
+    // Unless somebody else created the store between the two looks.
+    if length()?.is_some() { Ok(Found::File) } else { Err(refused(path, left)) }
 }
 
 /// The file that SQLite keeps beside the one at `path`.

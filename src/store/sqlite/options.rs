@@ -1,9 +1,11 @@
 //! How a store is opened.
 
 use super::SqliteStore;
+use super::files::{FileSystem, Files};
 use super::open::Mode;
 use crate::store::Result;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a commit waits for.
@@ -41,6 +43,9 @@ pub struct SqliteOptions {
     pub(super) readers: usize,
     pub(super) busy_timeout: Duration,
     pub(super) shared: bool,
+    pub(super) accepts_loss: bool,
+    pub(super) vfs: Option<Arc<str>>,
+    pub(super) files: Arc<dyn Files>,
 }
 
 impl Default for SqliteOptions {
@@ -50,6 +55,9 @@ impl Default for SqliteOptions {
             readers: 4,
             busy_timeout: Duration::from_secs(5),
             shared: false,
+            accepts_loss: false,
+            vfs: None,
+            files: Arc::new(FileSystem),
         }
     }
 }
@@ -80,6 +88,53 @@ impl SqliteOptions {
     /// application id nor `user_version` is touched. The file is put in write-ahead-log mode.
     pub const fn share_with_host(mut self, share: bool) -> Self {
         self.shared = share;
+        self
+    }
+
+    /// Whether what is there is taken as it is although commits are known to be lost: not unless set.
+    ///
+    /// A store notes the number of its durable commits in a small file beside it, its *anchor*, and is
+    /// not opened with fewer, nor created anew where one is left. After restoring a backup over the
+    /// file, open it once with this; then the anchor is set back. Without an anchor a file is taken
+    /// for a copy, and opened.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let (path, backup) = (folder.path().join("customers.db"), folder.path().join("backup.db"));
+    /// use tenure::store::sqlite::SqliteStore;
+    /// use tenure::{CustomerDraft, Tenure};
+    ///
+    /// drop(SqliteStore::create(&path)?);
+    /// std::fs::copy(&path, &backup)?;
+    /// let tenure = Tenure::open(SqliteStore::open(&path)?)?;
+    /// tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?;
+    /// drop(tenure);
+    ///
+    /// std::fs::copy(&backup, &path)?;
+    /// assert!(SqliteStore::open(&path).is_err());
+    /// SqliteStore::options().accept_loss(true).open(&path)?;
+    /// SqliteStore::open(&path)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub const fn accept_loss(mut self, accept: bool) -> Self {
+        self.accepts_loss = accept;
+        self
+    }
+
+    /// Goes to the disk through the VFS that is registered with SQLite under this name, one that
+    /// encrypts perhaps, instead of the usual one. It must keep its files in the file system under
+    /// the names that it is given.
+    pub fn vfs(mut self, name: &str) -> Self {
+        self.vfs = Some(name.into());
+        self
+    }
+
+    /// Looks for files elsewhere than in the file system: where a [`vfs`](Self::vfs) has them.
+    #[doc(hidden)]
+    pub fn files(mut self, files: impl Files + 'static) -> Self {
+        self.files = Arc::new(files);
         self
     }
 

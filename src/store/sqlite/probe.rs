@@ -1,6 +1,6 @@
 //! Whether a file and the write-ahead log beside it are of one store.
 
-use super::connection::connect;
+use super::connection::{connect, connect_as};
 use super::errors::failed;
 use super::marks::{APPLICATION_ID, Marks};
 use super::migrate::FORMAT;
@@ -19,7 +19,7 @@ const TRIES: u32 = 5;
 /// Opens the file at `path` and tells what it says of itself, unless it contradicts itself. Until
 /// the caller allows it, closing the connection does not move the log into the file.
 pub(super) fn checked(path: &Path, options: &SqliteOptions) -> Result<(Connection, Marks)> {
-    let alone = main_file(path).map_err(|error| failed(path, error))?;
+    let alone = main_file(path, options).map_err(|error| failed(path, error))?;
     if !options.shared && alone.application_id != APPLICATION_ID {
         let why = Refusal::Foreign { application_id: alone.application_id };
         return Err(refused(path, why));
@@ -40,7 +40,7 @@ pub(super) fn checked(path: &Path, options: &SqliteOptions) -> Result<(Connectio
 
 fn with_log(path: &Path, options: &SqliteOptions) -> Result<(Connection, Marks)> {
     let open = || {
-        let connection = connect(path, OpenFlags::empty())?;
+        let connection = connect(path, OpenFlags::empty(), options)?;
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         connection.busy_timeout(options.busy_timeout)?;
         Ok(connection)
@@ -55,13 +55,13 @@ fn with_log(path: &Path, options: &SqliteOptions) -> Result<(Connection, Marks)>
 }
 
 /// What the main file says of itself, its log left aside.
-fn main_file(path: &Path) -> rusqlite::Result<Marks> {
+fn main_file(path: &Path, options: &SqliteOptions) -> rusqlite::Result<Marks> {
     let mut tries = 1_u32;
     loop {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let read = Connection::open_with_flags(uri(path), flags).and_then(|it| Marks::read(&it));
+        let read = connect_as(uri(path), flags, options).and_then(|it| Marks::read(&it));
         if read.is_ok() || tries >= TRIES {
             return read;
         }

@@ -1,5 +1,6 @@
 //! The connection that writes, as the engine of the group commit.
 
+use super::anchor::Anchor;
 use super::commit::{Engine, Lost};
 use super::errors::{failed, failed_with, is_dangling};
 use super::marks;
@@ -16,6 +17,8 @@ pub(super) struct Writing {
     pub(super) connection: Connection,
     path: PathBuf,
     id: Uuid,
+    /// Of a file whose commits are durable.
+    anchor: Option<Anchor>,
     /// How many rows the connection had changed when the transaction began.
     changes_before: u64,
     /// Whether to count the commit although no row of a table was changed.
@@ -23,9 +26,14 @@ pub(super) struct Writing {
 }
 
 impl Writing {
-    pub(super) fn new(connection: Connection, path: PathBuf, id: Uuid) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        path: PathBuf,
+        id: Uuid,
+        anchor: Option<Anchor>,
+    ) -> Self {
         let changed_otherwise = Cell::new(false);
-        Self { connection, path, id, changes_before: 0, changed_otherwise }
+        Self { connection, path, id, anchor, changes_before: 0, changed_otherwise }
     }
 
     /// Says that the open transaction changes something besides rows: the schema, perhaps.
@@ -34,13 +42,13 @@ impl Writing {
     }
 
     /// Counts the commit inside the transaction, so that it is durable with it. A transaction that
-    /// changed nothing has nothing to make durable, and no log to mark.
-    fn mark(&self) -> Result<()> {
+    /// changed nothing has nothing to make durable, and no log to mark. Returns its number.
+    fn mark(&self) -> Result<Option<u64>> {
         let otherwise = self.changed_otherwise.take();
         if otherwise || self.connection.total_changes() != self.changes_before {
-            marks::bump_own(&self.connection, self.id, &self.path)?;
+            return marks::bump_own(&self.connection, self.id, &self.path).map(Some);
         }
-        Ok(())
+        Ok(None)
     }
 
     fn run(&self, sql: &str) -> rusqlite::Result<()> {
@@ -78,10 +86,13 @@ impl Engine for Writing {
     }
 
     fn commit(&mut self) -> Result<(), Lost> {
-        if let Err(error) = self.mark() {
-            self.roll_back();
-            return Err(Lost { error, one_to_blame: false });
-        }
+        let number = match self.mark() {
+            Ok(number) => number,
+            Err(error) => {
+                self.roll_back();
+                return Err(Lost { error, one_to_blame: false });
+            }
+        };
         self.run("COMMIT").map_err(|error| {
             // After a refused foreign key the transaction is still open, and surely undone here.
             // After anything else the commit may yet turn out to be in the log.
@@ -89,7 +100,11 @@ impl Engine for Writing {
             let one_to_blame = is_dangling(&error);
             let error = failed_with(&self.path, Outcome::Unknown, error);
             Lost { error, one_to_blame }
-        })
+        })?;
+        if let (Some(anchor), Some(number)) = (&self.anchor, number) {
+            anchor.note(number);
+        }
+        Ok(())
     }
 
     fn roll_back(&mut self) {
