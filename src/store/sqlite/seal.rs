@@ -17,7 +17,7 @@
 //! - a text, JSON: its length in bytes + 1; its whole groups of eight bytes, up to 15 of them; the
 //!   last eight bytes again, or of less the first four and the last four, or of less again all of
 //!   them; and the groups after the 15th, as the digits of one number to the base of
-//!   0x0b75_9b3d_5c4f_1a95.
+//!   `0x0b75_9b3d_5c4f_1a95`.
 //!
 //! So a seal grows by `weight × by` when `by` is added to a column: one `UPDATE` changes both without
 //! reading the row, and what was wrong with it before is still wrong afterwards. A bit that flips

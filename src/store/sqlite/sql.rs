@@ -79,10 +79,8 @@ impl Statements {
         let changes = names.iter().skip(1).map(|it| format!("{it} = excluded.{it}"));
         let changes: Vec<_> = changes.collect();
         let seal = seal::COLUMN;
-        let sealed = match table.sealed {
-            true => format!(", {seal} = ({seal} + ?4) % {}", seal::PRIME),
-            false => String::new(),
-        };
+        let step = || format!(", {seal} = ({seal} + ?4) % {}", seal::PRIME);
+        let sealed = table.sealed.then(step).unwrap_or_default();
         let row = format!("\"org\" = ?1 AND {id} = ?2");
         let add = table.columns.iter().map(|column| {
             (column.kind == Kind::Int).then(|| {
