@@ -15,7 +15,7 @@ fn losses(
         if lies {
             place.disk.lie();
         }
-        (0..5).any(|_| history.go_on().is_err())
+        (0..5).any(|_| history.go_on().is_err_and(|why| why.contains("lost")))
     };
     (0..40).filter(loses).count()
 }

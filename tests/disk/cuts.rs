@@ -6,8 +6,8 @@ use crate::world::{CREDITS, ORG, Place, World};
 use std::collections::{BTreeMap, BTreeSet};
 use tenure::store::sqlite::SqliteOptions;
 use tenure::{
-    Correction, EntitlementSource, HistoryFilter, NewGrant, PAGE_MAX, Quantity, Result, Track,
-    UsageEvent,
+    Correction, Entitlement, EntitlementSource, HistoryFilter, NewGrant, PAGE_MAX, Quantity,
+    Result, Track, UsageEvent,
 };
 use time::Duration;
 
@@ -160,7 +160,7 @@ impl<'p> History<'p> {
 
     /// Sets how soon the log is moved into the file, so that this too is interrupted.
     fn settle(&self, world: &World) {
-        let pages = 5 + self.random(100);
+        let pages = i64::try_from(5 + self.random(100)).unwrap();
         let set = world.store.transaction(&mut |connection, _| {
             Ok(connection.pragma_update(None, "wal_autocheckpoint", pages)?)
         });
@@ -202,7 +202,10 @@ impl<'p> History<'p> {
             return Err(format!("lost: {:?}, of {}", lost.collect::<Vec<_>>(), with.len()));
         }
         let grants = world.tenure.read(|view| view.entitlements(world.customer)).unwrap();
-        let grants = grants.iter().filter(|it| it.source != EntitlementSource::Plan).count();
+        let is_grant = |it: &&Entitlement| {
+            it.feature_code.as_str() == CREDITS && it.source != EntitlementSource::Plan
+        };
+        let grants = grants.iter().filter(is_grant).count();
         let may = usize::from(matches!(unknown, Some(Change::Grant { .. })));
         if grants != self.expected.grants.len() && grants != self.expected.grants.len() + may {
             return Err(format!("{grants} grants of {}", self.expected.grants.len()));

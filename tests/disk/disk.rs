@@ -112,7 +112,7 @@ impl Disk {
     pub fn load(&self, image: &Image, seed: u64) {
         let mut state = self.state();
         let (life, next) = (state.life + 1, state.next);
-        *state = State { life, next, seed, ..State::default() };
+        *state = State { next, life, seed, ..State::default() };
         for (name, bytes) in image {
             let file = state.number();
             let bytes = bytes.clone();
@@ -131,7 +131,7 @@ impl Disk {
         state.names.iter().map(|(name, file)| (name.clone(), bytes(file))).collect()
     }
 
-    /// Takes over what `other` holds, with what is not synced.
+    /// Takes over what `other` holds, with what is not synced: as if its process had been killed.
     pub fn copy(&self, other: &Self) {
         let other = other.state();
         let (files, names) = (other.files.clone(), other.names.clone());
@@ -140,7 +140,7 @@ impl Disk {
         let mut state = self.state();
         let life = state.life + 1;
         let next = next.max(state.next);
-        *state = State { files, names, synced_names, next, seed, life, ..State::default() };
+        *state = State { files, names, synced_names, next, life, seed, ..State::default() };
     }
 
     /// From now on this goes wrong, counted from here.
@@ -165,11 +165,6 @@ impl Disk {
     /// The power is gone, and comes back.
     pub fn lose_power(&self) {
         self.state().lose_power();
-    }
-
-    /// The process is killed: what the system was given is there, and nothing is open.
-    pub fn kill(&self) {
-        self.state().forget();
     }
 
     /// Opens the file called `name`, or one without a name.
@@ -252,7 +247,7 @@ impl State {
     }
 
     fn one_in(&mut self, many: u64) -> bool {
-        self.random() % many == 0
+        self.random().is_multiple_of(many)
     }
 
     /// Lets a call through, unless it is to fail.
@@ -307,13 +302,13 @@ impl State {
                 match change {
                     _ if way == 0 => {}
                     Change::Cut(length) if way == 1 || self.one_in(2) => {
-                        it.synced.resize(length, 0)
+                        it.synced.resize(length, 0);
                     }
                     Change::Cut(_) => {}
                     Change::Write(at, bytes) => self.tear(&mut it.synced, at, &bytes, way),
                 }
             }
-            it.seen = it.synced.clone();
+            it.seen.clone_from(&it.synced);
             self.files.insert(file, it);
         }
         let all: BTreeSet<String> =
@@ -442,8 +437,7 @@ impl Handle {
         let reached = match level {
             _ if own >= level => return Ok(()),
             1 if others >= 3 => return busy,
-            2 | 3 if others >= 2 => return busy,
-            4 if others >= 2 => return busy,
+            2.. if others >= 2 => return busy,
             4 if others == 1 => 3,
             level => level,
         };

@@ -66,19 +66,25 @@ impl Bench {
         let answer = judge(&result, &found, ends, parts);
         answer.unwrap_or_else(|why| panic!("{what}: {why}\n{}", differences(ends, &found)));
 
-        // What a loss of power now would leave.
+        // What a kill now would leave, and what a loss of power.
         self.after_power.disk.copy(&self.place.disk);
-        self.after_power.disk.lose_power();
-        let left = self.after_power.dump();
-        let answer = judge(&result, &left, ends, parts);
-        answer.unwrap_or_else(|why| {
-            panic!("{what}: {why} after a power cut\n{}", differences(ends, &left))
-        });
+        let mut left = self.after_power.dump();
+        for when in ["killed", "without power"] {
+            if when == "without power" {
+                self.after_power.disk.copy(&self.place.disk);
+                self.after_power.disk.lose_power();
+                left = self.after_power.dump();
+            }
+            let answer = judge(&result, &left, ends, parts);
+            answer.unwrap_or_else(|why| {
+                panic!("{what}: {why}, {when}\n{}", differences(ends, &left))
+            });
+        }
 
         // Once more with the same key, and, now and then, after the power cut as well.
         retry(&self.place, &world, operation, &found, ends);
         let is_unknown = result.is_err_and(|error| error.outcome() == Outcome::Unknown);
-        if is_unknown || self.runs % 16 == 0 {
+        if is_unknown || self.runs.is_multiple_of(16) {
             self.after_power.show_time_of(&self.place);
             let reopened = self.after_power.open().unwrap_or_else(|it| panic!("{what}: {it}"));
             retry(&self.after_power, &reopened, operation, &left, ends);
@@ -116,9 +122,9 @@ fn retry(
 ) {
     // What is done is not done again, so that a repeated id would be another's.
     if found == ends.0 {
-        place.repeat_ids()
+        place.repeat_ids();
     } else {
-        place.new_ids()
+        place.new_ids();
     }
     run(world).unwrap_or_else(|error| panic!("{name}, tried again: {error}"));
     let now = place.dump();

@@ -309,7 +309,7 @@ impl Files for Disk {
     }
 
     fn write(&self, path: &Path, _: &Path) -> std::io::Result<Box<dyn WriteAt>> {
-        let file = self.open(Some(&path.to_string_lossy()), true, false, false).map_err(failed)?;
+        let file = self.open(Some(&path.to_string_lossy()), true, true, false).map_err(failed)?;
         Ok(Box::new(file))
     }
 }
@@ -317,5 +317,9 @@ impl Files for Disk {
 impl WriteAt for Handle {
     fn write_at(&self, bytes: &[u8], at: u64) -> std::io::Result<()> {
         self.write(bytes, at as usize).map_err(failed)
+    }
+
+    fn sync(&self) -> std::io::Result<()> {
+        Self::sync(self).map_err(failed)
     }
 }

@@ -77,9 +77,9 @@ impl Place {
             .ids(move |now| {
                 let number = ids.fetch_add(1, Ordering::SeqCst);
                 let millis = u64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap();
-                let rest = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
-                let [a, b, c, d, e, f, g, h] = rest;
-                let bytes = [0, 0, a, b, c, d, e, f, g, h];
+                let mut bytes = [0; 10];
+                let number = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                bytes[2..].copy_from_slice(&number.to_be_bytes());
                 uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
             })
             .open()
@@ -132,7 +132,7 @@ impl Place {
         self.elapsed.store(0, Ordering::SeqCst);
         let store = self.options().create(PATH).unwrap();
         let tenure = self.handle(&store).unwrap();
-        let customer = tenure.write(|tx| furnish(tx)).unwrap();
+        let customer = tenure.write(furnish).unwrap();
         // Ids are repeated: it is the same in every store.
         assert_eq!(*CUSTOMER.get_or_init(|| customer), customer);
         drop((tenure, store));

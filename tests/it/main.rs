@@ -53,7 +53,7 @@ mod periods;
 mod processes;
 mod random;
 #[cfg(feature = "sqlite")]
-mod sqlite_store;
+mod sqlite;
 mod subscriptions;
 mod tampered;
 mod thresholds;

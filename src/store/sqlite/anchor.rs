@@ -18,7 +18,8 @@
 //!
 //! [`SLOTS`] slots of 32 bytes: the id of the store, the number of commits, a checksum. Commit n is in
 //! slot n modulo [`SLOTS`], so that processes which write at the same time, in whatever order, leave
-//! each other's alone; the highest number counts. A slot that is empty or torn says nothing.
+//! each other's alone; the highest number counts. A slot that is empty or torn says nothing. The first
+//! is written, and synced, when a store is opened that has no anchor yet.
 
 use super::errors::cannot_open;
 use super::files::{Files, WriteAt};
@@ -41,7 +42,7 @@ pub(super) struct Anchor {
 /// What an anchor says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Anchored {
-    id: Uuid,
+    pub(super) id: Uuid,
     commits: u64,
 }
 
@@ -53,11 +54,8 @@ impl Anchored {
         Ok(slots.max_by_key(|it| it.commits))
     }
 
-    /// Refuses the file of the store `id` with so many commits if this was said of it before.
-    pub(super) fn check(&self, path: &Path, id: Uuid, commits: u64) -> Result<()> {
-        if self.id != id {
-            return Err(refused(path, Refusal::ForeignAnchor));
-        }
+    /// Refuses the file with so many commits if it had more.
+    pub(super) fn check(&self, path: &Path, commits: u64) -> Result<()> {
         if commits < self.commits {
             let (found, expected) = (commits, self.commits);
             return Err(refused(path, Refusal::Behind { found, expected }));
@@ -81,9 +79,11 @@ impl Anchor {
         let _ = self.file.write_at(&slot(self.id, commits), at);
     }
 
-    /// Forgets every number.
-    pub(super) fn clear(&self) -> Result<()> {
-        self.file.write_at(&[0; SLOTS * SLOT], 0).map_err(cannot_open)
+    /// Forgets every number, and says durably which store is here.
+    pub(super) fn begin(&self) -> std::io::Result<()> {
+        self.file.write_at(&[0; SLOTS * SLOT], 0)?;
+        self.file.write_at(&slot(self.id, 0), 0)?;
+        self.file.sync()
     }
 }
 
@@ -134,6 +134,8 @@ mod tests {
             Anchor::open(&FileSystem, &path, id).unwrap(),
         );
         assert_eq!(said(), None, "there is nothing in it yet");
+        one.begin().unwrap();
+        assert_eq!(said(), Some(Anchored { id, commits: 0 }));
         for commits in 1..40 {
             one.note(commits + 1);
             two.note(commits);
@@ -142,8 +144,8 @@ mod tests {
         // A process that slept for long takes one slot of eight with it.
         two.note(8);
         assert_eq!(said().unwrap().commits, 39);
-        one.clear().unwrap();
-        assert_eq!(said(), None);
+        one.begin().unwrap();
+        assert_eq!(said().unwrap().commits, 0);
     }
 
     #[test]
@@ -159,15 +161,13 @@ mod tests {
     }
 
     #[test]
-    fn fewer_commits_and_another_store_are_refused() {
-        let (path, id) = (Path::new("a.db"), Uuid::from_u128(7));
-        let anchored = Anchored { id, commits: 5 };
-        let why = |id, commits| match anchored.check(path, id, commits) {
+    fn fewer_commits_are_refused() {
+        let anchored = Anchored { id: Uuid::from_u128(7), commits: 5 };
+        let why = |commits| match anchored.check(Path::new("a.db"), commits) {
             Err(crate::store::StoreError::Refused { why, .. }) => Some(why),
             _ => None,
         };
-        assert_eq!(why(id, 4), Some(Refusal::Behind { found: 4, expected: 5 }));
-        assert_eq!((why(id, 5), why(id, 6)), (None, None));
-        assert_eq!(why(Uuid::nil(), 6), Some(Refusal::ForeignAnchor));
+        assert_eq!(why(4), Some(Refusal::Behind { found: 4, expected: 5 }));
+        assert_eq!((why(5), why(6)), (None, None));
     }
 }

@@ -27,6 +27,8 @@ pub trait Files: Debug + Send + Sync {
 pub trait WriteAt: Debug + Send {
     /// Hands `bytes` to the operating system, without waiting for the disk.
     fn write_at(&self, bytes: &[u8], at: u64) -> Result<()>;
+    /// Waits until the disk has it, its name included.
+    fn sync(&self) -> Result<()>;
 }
 
 /// The file system.
@@ -53,10 +55,7 @@ impl Files for FileSystem {
             }
             other => other?,
         }
-        // The name must be as durable as the file. Where a folder cannot be synced it need not be.
-        if let Some(Ok(folder)) = path.parent().map(File::open) {
-            let _ = folder.sync_all();
-        }
+        sync_names(path);
         Ok(())
     }
 
@@ -81,8 +80,18 @@ impl Files for FileSystem {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 Ok(Box::new(OpenOptions::new().write(true).open(path)?))
             }
-            made => Ok(Box::new(made?)),
+            made => {
+                sync_names(path);
+                Ok(Box::new(made?))
+            }
         }
+    }
+}
+
+/// Makes a name as durable as its file. Where a folder cannot be synced it need not be.
+fn sync_names(path: &Path) {
+    if let Some(Ok(folder)) = path.parent().map(File::open) {
+        let _ = folder.sync_all();
     }
 }
 
@@ -98,5 +107,9 @@ impl WriteAt for File {
         let mut file = self;
         file.seek(SeekFrom::Start(at))?;
         file.write_all(bytes)
+    }
+
+    fn sync(&self) -> Result<()> {
+        self.sync_data()
     }
 }

@@ -91,12 +91,11 @@ pub(super) fn memory(options: &SqliteOptions) -> Result<Opened> {
 /// Adds a store to the host's file if it has none.
 fn move_in(path: &Path, options: &SqliteOptions, mode: Mode) -> Result<()> {
     // Before the file is read: others may be moving in.
-    let anchored = anchored(path, options)?;
-    let (connection, marks) = probe::checked(path, options)?;
+    let anchored = anchored(path, options)?.map(|it| it.id);
+    let (connection, marks) = probe::checked(path, options, anchored)?;
     match (marks.store, mode) {
         (Some(_), Mode::Create) => Err(refused(path, Refusal::Exists)),
         (Some(_), _) => Ok(()),
-        (None, _) if anchored.is_some() => Err(refused(path, Refusal::OnlyAnchor)),
         (None, _) => create::inside(&connection, path),
     }
 }
@@ -104,13 +103,13 @@ fn move_in(path: &Path, options: &SqliteOptions, mode: Mode) -> Result<()> {
 fn existing(path: PathBuf, options: &SqliteOptions) -> Result<Opened> {
     // Before the file is read: others may be writing to both.
     let anchored = anchored(&path, options)?;
-    let (connection, marks) = probe::checked(&path, options)?;
+    let (connection, marks) = probe::checked(&path, options, anchored.map(|it| it.id))?;
     let Some(store) = marks.store else {
         let why = Refusal::Foreign { application_id: marks.application_id };
         return Err(refused(&path, why));
     };
     if let Some(anchored) = anchored {
-        anchored.check(&path, store.id, store.commits)?;
+        anchored.check(&path, store.commits)?;
     }
     let ready = || {
         configure(&connection, options)?;
@@ -125,8 +124,8 @@ fn existing(path: PathBuf, options: &SqliteOptions) -> Result<Opened> {
     };
     ready().map_err(|error| failed(&path, error))?;
     let anchor = Anchor::open(&*options.files, &path, store.id)?;
-    if options.accepts_loss {
-        anchor.clear()?;
+    if anchored.is_none() {
+        anchor.begin().map_err(cannot_open)?;
     }
     // What need not wait for the disk may be in the anchor and not in the file when power is lost.
     let anchor = (options.durability == Durability::Full).then_some(anchor);

@@ -12,30 +12,60 @@ use rusqlite::{Connection, OpenFlags};
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// How often the main file is read, because somebody's checkpoint may be in the way.
 const TRIES: u32 = 5;
 
-/// Opens the file at `path` and tells what it says of itself, unless it contradicts itself. Until
-/// the caller allows it, closing the connection does not move the log into the file.
-pub(super) fn checked(path: &Path, options: &SqliteOptions) -> Result<(Connection, Marks)> {
-    let alone = main_file(path, options).map_err(|error| failed(path, error))?;
-    if !options.shared && alone.application_id != APPLICATION_ID {
-        let why = Refusal::Foreign { application_id: alone.application_id };
-        return Err(refused(path, why));
+/// Opens the file at `path` and tells what it says of itself, unless it contradicts itself or its
+/// anchor. Until the caller allows it, closing the connection does not move the log into the file.
+///
+/// Without the log the file is good only for a comparison: when power was lost while the log was
+/// moved into it, it is torn, and whole again with the log. So with an anchor, which names the store
+/// as well, nothing depends on it.
+pub(super) fn checked(
+    path: &Path,
+    options: &SqliteOptions,
+    anchored: Option<Uuid>,
+) -> Result<(Connection, Marks)> {
+    let owned = |marks: &Marks| options.shared || marks.application_id == APPLICATION_ID;
+    let foreign = |marks: &Marks| {
+        let application_id = marks.application_id;
+        Err(refused(path, Refusal::Foreign { application_id }))
+    };
+    let may_be_torn = anchored.is_some() || options.accepts_loss;
+    let alone = match main_file(path, options, may_be_torn) {
+        Ok(alone) => Some(alone),
+        Err(_) if may_be_torn => None,
+        Err(error) => return Err(failed(path, error)),
+    };
+    match &alone {
+        Some(alone) if !may_be_torn && !owned(alone) => return foreign(alone),
+        _ => {}
     }
     let (connection, with_log) = with_log(path, options)?;
-    let found = with_log.format().max(alone.format());
+    let without = alone.filter(|_| !may_be_torn).map_or(0, |alone| alone.format());
+    let found = with_log.format().max(without);
     if found > FORMAT {
         return Err(refused(path, Refusal::TooNew { found, known: FORMAT }));
     }
-    match (alone.store, with_log.store) {
-        (Some(a), Some(b)) if a.id != b.id => Err(refused(path, Refusal::ForeignLog)),
-        (Some(_), None) => Err(refused(path, Refusal::ForeignLog)),
-        // Ours is created whole, in the main file. A host's file may have its tables in the log.
-        (None, _) if !options.shared => Err(refused(path, Refusal::Damaged)),
-        _ => Ok((connection, with_log)),
+    let id = |marks: Marks| marks.store.map(|store| store.id);
+    let (file, whole) = (alone.and_then(id), id(with_log));
+    if whole.is_some() && !owned(&with_log) {
+        return foreign(&with_log);
     }
+    let why = match (anchored.or(file), whole) {
+        (Some(named), Some(whole)) if named == whole => None,
+        (Some(_), Some(whole)) if file == Some(whole) => Some(Refusal::ForeignAnchor),
+        (Some(_), _) if file.or(whole).is_some() => Some(Refusal::ForeignLog),
+        (Some(_), None) if options.shared => Some(Refusal::OnlyAnchor),
+        (None, Some(_)) if may_be_torn => None,
+        // A host's file may have the store's tables in its log alone. Ours is created whole.
+        (None, _) if options.shared => None,
+        (_, None) if !owned(&with_log) => return foreign(&with_log),
+        _ => Some(Refusal::Damaged),
+    };
+    why.map_or(Ok((connection, with_log)), |why| Err(refused(path, why)))
 }
 
 fn with_log(path: &Path, options: &SqliteOptions) -> Result<(Connection, Marks)> {
@@ -55,14 +85,14 @@ fn with_log(path: &Path, options: &SqliteOptions) -> Result<(Connection, Marks)>
 }
 
 /// What the main file says of itself, its log left aside.
-fn main_file(path: &Path, options: &SqliteOptions) -> rusqlite::Result<Marks> {
+fn main_file(path: &Path, options: &SqliteOptions, once: bool) -> rusqlite::Result<Marks> {
     let mut tries = 1_u32;
     loop {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
             | OpenFlags::SQLITE_OPEN_URI
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let read = connect_as(uri(path), flags, options).and_then(|it| Marks::read(&it));
-        if read.is_ok() || tries >= TRIES {
+        if read.is_ok() || once || tries >= TRIES {
             return read;
         }
         tries = tries.saturating_add(1);

@@ -207,5 +207,6 @@ pub(super) fn seal_all(connection: &Connection, path: &Path, table: &'static Tab
 }
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "the arithmetic of the definition")]
 #[path = "seal_tests.rs"]
 mod tests;

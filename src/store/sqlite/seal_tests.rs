@@ -65,12 +65,11 @@ fn by_definition(org: &Uuid, values: &[Value]) -> i64 {
             let mut words = vec![(0, u64::try_from(bytes.len()).unwrap() + 1), (16, last)];
             let mut beyond = 0_i128;
             for (place, group) in bytes.chunks_exact(8).enumerate() {
-                match place {
-                    0..15 => words.push((1 + place, word(group))),
-                    _ => {
-                        let digit = beyond * i128::from(BASE) + i128::from(word(group));
-                        beyond = digit % i128::from(PRIME);
-                    }
+                if place < 15 {
+                    words.push((1 + place, word(group)));
+                } else {
+                    let digit = beyond * i128::from(BASE) + i128::from(word(group));
+                    beyond = digit % i128::from(PRIME);
                 }
             }
             words.push((17, u64::try_from(beyond).unwrap()));
@@ -195,13 +194,13 @@ fn a_sum_moves_its_seal_along_and_hides_nothing() {
 
 #[test]
 fn a_new_column_that_is_null_changes_no_seal() {
+    static OTHER: Table = Table { name: "event", ..TABLE };
+    static OPEN: Table = Table { sealed: false, ..TABLE };
     static EARLIER: Table = Table { columns: TABLE.columns.split_at(7).0, ..TABLE };
     let (org, mut row) = (Uuid::from_u128(5), row());
     row[7] = Value::Null;
     let earlier = Weights::of(&EARLIER).unwrap().seal(&org, &row[..7]);
     assert_eq!(weights().seal(&org, &row), earlier);
-    static OTHER: Table = Table { name: "event", ..TABLE };
     assert_ne!(Weights::of(&OTHER).unwrap().seal(&org, &row), earlier, "another table");
-    static OPEN: Table = Table { sealed: false, ..TABLE };
     assert!(Weights::of(&OPEN).is_none());
 }

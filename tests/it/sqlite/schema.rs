@@ -1,0 +1,130 @@
+//! The schema: what is extended in place, and what cannot be.
+
+use super::*;
+use tenure::store::query::Query;
+use tenure::store::schema::{Index, Reference, Table};
+use tenure::store::sqlite::SqliteStore;
+use tenure::store::sqlite::rusqlite::Connection;
+use tenure::store::{Store, StoreError};
+use tenure::value::{Kind, Row, Value};
+
+static METER_EARLIER: Table = Table {
+    name: "meter",
+    columns: &[column("id", Kind::Uuid, false), column("used", Kind::Int, false)],
+    indexes: &[Index { columns: &["used"], unique: true }],
+    references: &[],
+    sealed: false,
+};
+
+#[test]
+fn an_earlier_table_is_extended_and_keeps_its_rows() {
+    let folder = folder();
+    let path = folder.path().join("a.db");
+    let store = SqliteStore::create(&path).unwrap();
+    store.install(&[&METER_EARLIER]).unwrap();
+    let row = Row(vec![Value::Uuid(key(1)), Value::Int(7)]);
+    write(&store, |tx| tx.insert(&METER_EARLIER, row.clone())).unwrap();
+    store.install(TABLES).unwrap();
+    // The columns are in another order in the file, and the unique index is gone.
+    write(&store, |tx| tx.insert(&METER, meter(2, 7))).unwrap();
+    store
+        .read(ORG, &mut |view| {
+            assert_eq!(view.query(&METER, &Query::all())?, [meter(1, 7), meter(2, 7)]);
+            Ok(())
+        })
+        .unwrap();
+    let before = commits(&path);
+    store.install(TABLES).unwrap();
+    SqliteStore::open(&path).unwrap().install(TABLES).unwrap();
+    assert_eq!(commits(&path), before, "nothing to do is nothing written");
+    let old_shape = write(&store, |tx| tx.insert(&METER_EARLIER, row.clone()));
+    assert!(matches!(old_shape, Err(StoreError::Schema { .. })), "{old_shape:?}");
+}
+
+#[test]
+fn what_cannot_be_changed_in_place_is_said() {
+    static KIND: Table = Table {
+        name: "meter",
+        columns: &[column("id", Kind::Uuid, false), column("used", Kind::Text, false)],
+        indexes: &[],
+        references: &[],
+        sealed: false,
+    };
+    static NULLABLE: Table = Table {
+        name: "meter",
+        columns: &[column("id", Kind::Uuid, false), column("used", Kind::Int, true)],
+        indexes: &[],
+        references: &[],
+        sealed: false,
+    };
+    static REQUIRED: Table = Table {
+        name: "meter",
+        columns: &[
+            column("id", Kind::Uuid, false),
+            column("used", Kind::Int, false),
+            column("must", Kind::Int, false),
+        ],
+        indexes: &[],
+        references: &[],
+        sealed: false,
+    };
+    static CLASHES: Table = Table {
+        name: "meter",
+        columns: METER_EARLIER.columns,
+        indexes: &[Index { columns: &["used"], unique: true }],
+        references: &[],
+        sealed: false,
+    };
+    static DANGLES: Table = Table {
+        name: "other",
+        columns: METER_EARLIER.columns,
+        indexes: &[],
+        references: &[Reference { column: "id", table: "nowhere" }],
+        sealed: false,
+    };
+    static OWN_ORG: Table = Table {
+        name: "another",
+        columns: &[column("id", Kind::Uuid, false), column("org", Kind::Uuid, false)],
+        indexes: &[],
+        references: &[],
+        sealed: false,
+    };
+    static HOSTS: Table = Table {
+        name: "note",
+        columns: &[column("id", Kind::Uuid, false)],
+        indexes: &[],
+        references: &[],
+        sealed: false,
+    };
+    static PLAIN: Table = Table {
+        name: "meter",
+        columns: METER_EARLIER.columns,
+        indexes: &[],
+        references: &[],
+        sealed: false,
+    };
+    let folder = folder();
+    let path = folder.path().join("a.db");
+    let store = SqliteStore::create(&path).unwrap();
+    store.install(&[&PLAIN]).unwrap();
+    Connection::open(&path).unwrap().execute_batch("CREATE TABLE note (id BLOB)").unwrap();
+    for number in [1, 2] {
+        let row = Row(vec![Value::Uuid(key(number)), Value::Int(7)]);
+        write(&store, |tx| tx.insert(&PLAIN, row.clone())).unwrap();
+    }
+    for (table, says) in [
+        (&KIND, "`used` is INTEGER in the file and TEXT here"),
+        (&NULLABLE, "`used` may not be null in the file, unlike here"),
+        (&REQUIRED, "`must` is new and may not be null"),
+        (&CLASHES, "its rows are in the way"),
+        (&DANGLES, "it refers to `nowhere`, which is missing"),
+        (&OWN_ORG, "the column `org` is the store's own"),
+        (&HOSTS, "another table has its name"),
+    ] {
+        match store.install(&[table]) {
+            Err(StoreError::Schema { why, .. }) => assert!(why.contains(says), "{why}"),
+            other => panic!("{says}: {other:?}"),
+        }
+    }
+    write(&store, |tx| tx.add(&PLAIN, key(1), PLAIN.col("used"), 1)).unwrap();
+}
