@@ -19,7 +19,8 @@ pub enum StoreError {
         /// The columns of the index.
         columns: &'static [&'static str],
     },
-    /// A stored value is not one that its column could hold.
+    /// A stored value is not one that its column could hold, or the row is not as it was written:
+    /// then the column is its seal, `tenure_seal` in SQLite.
     #[error("`{table}.{column}` holds a value that it cannot hold")]
     Corrupt {
         /// The table.
