@@ -206,7 +206,8 @@ impl<'p> History<'p> {
             let lost = self.expected.usage.keys().filter(|key| !usage.contains_key(*key));
             return Err(format!("lost: {:?}, of {}", lost.collect::<Vec<_>>(), with.len()));
         }
-        let grants = world.tenure.read(|view| view.entitlements(world.customer)).unwrap();
+        let grants = world.tenure.read(|view| view.entitlements(world.customer));
+        let grants = grants.map_err(|error| error.to_string())?;
         let is_grant = |it: &&Entitlement| {
             it.feature_code.as_str() == CREDITS && it.source != EntitlementSource::Plan
         };
