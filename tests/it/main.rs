@@ -61,7 +61,9 @@ mod tick;
 mod tidy;
 mod tiers;
 mod track;
+mod tracker;
 mod users;
 mod verify;
+mod warm;
 #[cfg(feature = "sqlite")]
 mod within;

@@ -15,7 +15,7 @@
 //! notification falls between. Should a counted caller vanish nevertheless, the waiters look after
 //! [`PATIENCE`] and the first of them commits.
 
-use super::errors::{gave_up, share};
+use super::errors::gave_up;
 use crate::store::{Result, StoreError};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -134,7 +134,7 @@ impl<E: Engine> Committer<E> {
             Ok(Err(error)) => Err(error),
             Ok(Ok(())) => match self.verdict(&batch) {
                 Verdict::Kept => Ok(()),
-                Verdict::Lost(error) => Err(share(&error)),
+                Verdict::Lost(error) => Err(StoreError::shared(&error)),
                 Verdict::Alone => self.alone(body),
             },
         }
