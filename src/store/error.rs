@@ -176,9 +176,10 @@ impl StoreError {
         Self::Backend(Box::new(error))
     }
 
-    /// One failure, told to each of the callers that it struck.
+    /// One failure, told to each of the callers that it struck, with its cause and outcome: for a
+    /// backend in which several share a commit.
     #[must_use]
-    pub(crate) fn shared(error: &Arc<Self>) -> Self {
+    pub fn shared(error: &Arc<Self>) -> Self {
         match &**error {
             Self::Unavailable { cause, outcome, .. } => Self::Unavailable {
                 cause: *cause,

@@ -13,6 +13,9 @@
 
 mod choose;
 mod commit;
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
+mod commit_tests;
 mod connection;
 mod create;
 mod ddl;
@@ -28,6 +31,7 @@ mod probe;
 mod rows;
 mod select;
 mod sql;
+mod sync;
 mod transaction;
 mod writer;
 
