@@ -11,8 +11,10 @@ mod record;
 pub mod store;
 mod tables;
 mod tenure;
+mod tracker;
 mod tx;
 pub mod value;
+mod warm;
 
 pub use domain::access::{Access, CustomerRef, Denial, DenialReason, Remedy};
 pub use domain::balance::{Balance, Burn, BurnId, BurnedShare};
@@ -84,4 +86,5 @@ pub use page::{Cursor, PAGE_MAX, Page};
 pub use store::{OrgId, Outcome, Store};
 pub use tables::nouns;
 pub use tenure::{Builder, Config, Preview, Tenure};
+pub use tracker::{Ticket, Tracker, TrackerOptions};
 pub use tx::{Tx, View};

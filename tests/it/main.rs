@@ -65,9 +65,11 @@ mod tidy;
 mod tiers;
 mod tiling;
 mod track;
+mod tracker;
 mod usage_periods;
 mod usage_reports;
 mod users;
 mod verify;
+mod warm;
 #[cfg(feature = "sqlite")]
 mod within;

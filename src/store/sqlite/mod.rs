@@ -23,6 +23,9 @@
 mod anchor;
 mod choose;
 mod commit;
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
+mod commit_tests;
 mod connection;
 mod create;
 mod ddl;
@@ -40,6 +43,7 @@ mod rows;
 mod seal;
 mod select;
 mod sql;
+mod sync;
 mod transaction;
 mod writer;
 
