@@ -9,7 +9,7 @@
 use super::access::DenialReason;
 use super::customer::CustomerId;
 use super::entitlement::{Entitlement, EntitlementId};
-use super::feature::{Feature, Overage};
+use super::feature::{Feature, Measure, Overage};
 use super::meter::{Closed, Meter, MeterId};
 use super::quantity::Quantity;
 use super::tally::whole;
@@ -40,8 +40,10 @@ noun! {
         topped: Quantity => ["0"],
         /// What was used in this window and no entitlement gave.
         unclaimed: Quantity => ["0"],
-        /// What a leading entitlement that was taken away had used in this window.
+        /// What a base that was taken away had used in its window.
         left_behind: Quantity => ["0"],
+        /// Until when that counts again if it comes back, if not for ever.
+        left_until: Option<OffsetDateTime>,
         /// The entitlement whose window the meter counts over.
         leading: Option<EntitlementId>,
         /// How often consumption was taken from entitlements.
@@ -149,6 +151,7 @@ impl Balance {
             topped: Quantity::ZERO,
             unclaimed: Quantity::ZERO,
             left_behind: Quantity::ZERO,
+            left_until: None,
             leading: None,
             settlements: 0,
             others: 0,
@@ -210,6 +213,9 @@ pub(crate) struct Carry {
     pub(crate) onto_grants: bool,
     /// Whether it counts again in the next window.
     pub(crate) into_next_window: bool,
+    /// Whether there is no consumption at all: what exists is held against the sum of the limits,
+    /// whatever was there of them before.
+    pub(crate) is_level: bool,
 }
 
 impl Carry {
@@ -218,7 +224,8 @@ impl Carry {
     pub(crate) const fn of(feature: &Feature) -> Self {
         let is_hard = matches!(feature.overage, Overage::Reject | Overage::Clamp);
         let into_next_window = feature.carries_overage;
-        Self { onto_grants: is_hard || into_next_window, into_next_window }
+        let is_level = matches!(feature.measure, Measure::Level);
+        Self { onto_grants: is_hard || into_next_window, into_next_window, is_level }
     }
 }
 
@@ -262,8 +269,8 @@ pub(crate) struct Settlement {
     pub(crate) closed: Option<Closed>,
     /// Whether the meter is made with it.
     pub(crate) is_new: bool,
+    pub(crate) overage: Carry,
     base: EntitlementId,
-    overage: Carry,
     parties: BTreeMap<EntitlementId, Party>,
 }
 
@@ -302,8 +309,19 @@ impl Settlement {
 
     /// Consumption since the last settlement; negative if more was given back.
     pub(crate) fn unsettled(&self) -> Quantity {
-        let (used, settled) = (self.meter.used.millionths(), self.balance.settled.millionths());
+        let (used, settled) = (self.consumed().millionths(), self.balance.settled.millionths());
         Quantity::from_millionths(used.saturating_sub(settled))
+    }
+
+    /// What the entitlements are to give for.
+    const fn consumed(&self) -> Quantity {
+        if self.overage.is_level { Quantity::ZERO } else { self.meter.used }
+    }
+
+    /// What those that take part gave in their windows.
+    pub(crate) fn given(&self) -> Quantity {
+        let usable = self.present().filter(|it| it.turn.is_some());
+        usable.fold(self.balance.unclaimed, |sum, it| whole(sum, it.used_amount))
     }
 
     /// Takes the consumption since the last settlement from the entitlements that take part, in
@@ -320,7 +338,7 @@ impl Settlement {
             let given = Quantity::from_millionths(change.millionths().saturating_neg());
             self.give_back(given, order.into_iter().rev().map(|(_, id)| id));
         }
-        self.balance.settled = self.meter.used;
+        self.balance.settled = self.consumed();
         self.balance.settlements = self.balance.settlements.saturating_add(1);
     }
 
@@ -439,14 +457,16 @@ impl Settlement {
                     // It comes back in the window in which it was taken away.
                     let used = std::mem::take(&mut self.balance.left_behind);
                     new.move_on(self.now, self.overage.into_next_window);
-                    new.consume(used, self.now);
+                    if self.balance.left_until.take().is_none_or(|until| self.now < until) {
+                        new.consume(used, self.now);
+                    }
                 }
                 None => {}
             }
             new
         });
-        if is.is_none() && self.balance.leading == Some(id) {
-            self.balance.left_behind = was.map_or(Quantity::ZERO, |was| was.used_amount);
+        if let (None, Some(was)) = (&is, was.filter(|_| id == self.base)) {
+            (self.balance.left_behind, self.balance.left_until) = (was.used_amount, was.reset_at);
         }
         self.parties.insert(id, Party { stored, weighed, is });
     }

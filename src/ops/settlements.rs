@@ -97,19 +97,26 @@ impl View<'_> {
         if books.balance.others > 0 {
             // One more page when something is given back: the one that gives at present.
             self.queue(books, change.max(Quantity::ONE))?;
-            let mut left = change.millionths().saturating_neg();
-            let mut query = self.in_line(&books.meter, false).newest_by(TURN).limit(LINE);
-            while left > 0 {
-                let next = self.find::<Entitlement>(&query)?;
-                let Some(last) = next.last() else { break };
-                query.after = Some(query.cursor(&last.to_row()));
-                for it in next {
-                    left = left.saturating_sub(it.used_amount.millionths());
-                    books.join(it);
-                }
+            if change.is_negative() {
+                // Those that are used up gave before it; then whoever gave anything at all.
+                let used_up = self.in_line(&books.meter, false).newest_by(TURN);
+                self.givers(books, used_up, change)?;
+                self.givers(books, self.in_line(&books.meter, true).newest_by(TURN), change)?;
             }
         }
         books.burn();
+        Ok(())
+    }
+
+    /// Lets those that gave take part until together they gave as much as goes back to them.
+    fn givers(&self, books: &mut Settlement, line: Query, change: Quantity) -> Result<()> {
+        let mut query = line.limit(LINE);
+        while books.given().millionths().saturating_add(change.millionths()) < 0 {
+            let next = self.find::<Entitlement>(&query)?;
+            let Some(last) = next.last() else { break };
+            query.after = Some(query.cursor(&last.to_row()));
+            next.into_iter().for_each(|it| books.join(it));
+        }
         Ok(())
     }
 
@@ -305,12 +312,17 @@ impl Tx<'_> {
         let meter = before.clone().unwrap_or_else(|| Meter::new(customer, feature.clone(), now));
         // A clock that was set back does not open a window again.
         let now = if before.is_some() { now.max(meter.window_start) } else { now };
+        let meter_is_fresh = meter.is_fresh(now);
         let mut settled = self.view().begin(meter, barred, now)?;
         self.view().burn(&mut settled.books)?;
         if !settled.books.knows(id)
             && let Some(known) = self.get::<Entitlement>(id)?
         {
             settled.books.join(known);
+        }
+        if !meter_is_fresh {
+            // Windows that ended did so under what it was until now.
+            self.view().move_on(&mut settled)?;
         }
         settled.books.edit(id, new);
         settled.books.is_new = before.is_none();

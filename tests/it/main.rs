@@ -39,6 +39,7 @@ mod customers;
 mod delivery;
 mod entitlements;
 mod events;
+mod grant_facts;
 mod histories;
 mod history;
 mod idempotency_facts;
