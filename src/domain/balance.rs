@@ -46,6 +46,8 @@ noun! {
         left_until: Option<OffsetDateTime>,
         /// The entitlement whose window the meter counts over.
         leading: Option<EntitlementId>,
+        /// The instant up to which everything was moved on.
+        settled_at: Option<OffsetDateTime>,
         /// How often consumption was taken from entitlements.
         settlements: i64 => ["12"],
         /// How many entitlements there are besides the base.
@@ -153,6 +155,7 @@ impl Balance {
             left_behind: Quantity::ZERO,
             left_until: None,
             leading: None,
+            settled_at: None,
             settlements: 0,
             others: 0,
             usable: 0,
@@ -264,7 +267,10 @@ pub(crate) fn shares(event: &UsageEvent, burns: &[Burn]) -> Vec<BurnedShare> {
 pub(crate) struct Settlement {
     pub(crate) meter: Meter,
     pub(crate) balance: Balance,
+    /// The instant to which it is moved on: never before the last.
     pub(crate) now: OffsetDateTime,
+    /// The instant at which it is settled, by which holds expire.
+    pub(crate) clock: OffsetDateTime,
     pub(crate) burned: Vec<Burned>,
     pub(crate) closed: Option<Closed>,
     /// Whether the meter is made with it.
@@ -278,7 +284,10 @@ impl Settlement {
     pub(crate) fn new(meter: Meter, balance: Balance, now: OffsetDateTime, overage: Carry) -> Self {
         let base = EntitlementId::base(meter.customer_id, &meter.feature_code);
         let (burned, closed, parties) = (Vec::new(), None, BTreeMap::new());
-        Self { meter, balance, now, burned, closed, is_new: false, base, overage, parties }
+        // A clock that was set back brings nothing back.
+        let clock = now;
+        let now = balance.settled_at.map_or(now, |last| last.max(now));
+        Self { meter, balance, now, clock, burned, closed, is_new: false, base, overage, parties }
     }
 
     pub(crate) const fn base(&self) -> EntitlementId {
@@ -473,6 +482,7 @@ impl Settlement {
 
     /// Moves those that take part on to `now`, and the balance with them.
     pub(crate) fn move_on(&mut self) {
+        self.balance.settled_at = Some(self.now);
         for party in self.parties.values_mut() {
             if let Some(is) = &mut party.is {
                 is.move_on(self.now, self.overage.into_next_window);
@@ -594,7 +604,7 @@ impl Settlement {
         }
         let own = self.parties.values().filter_map(|party| party.is.as_ref()?.next_change);
         let ends = [next, self.meter.window_end].into_iter().flatten();
-        self.meter.fresh_until = own.chain(ends).filter(|at| *at > self.now).min();
+        self.meter.fresh_until = own.chain(ends).filter(|at| *at > self.clock).min();
     }
 
     /// Until when the longest of those that take part holds.

@@ -47,6 +47,7 @@ mod idempotency_facts;
 mod kill;
 mod links;
 mod metered;
+mod model;
 mod nouns;
 mod onboarding;
 mod orgs;
