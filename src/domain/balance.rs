@@ -9,7 +9,7 @@
 use super::access::DenialReason;
 use super::customer::CustomerId;
 use super::entitlement::{Entitlement, EntitlementId};
-use super::feature::{Feature, Overage};
+use super::feature::{Feature, Measure, Overage};
 use super::meter::{Closed, Meter, MeterId};
 use super::quantity::Quantity;
 use super::tally::whole;
@@ -40,10 +40,14 @@ noun! {
         topped: Quantity => ["0"],
         /// What was used in this window and no entitlement gave.
         unclaimed: Quantity => ["0"],
-        /// What a leading entitlement that was taken away had used in this window.
+        /// What a base that was taken away had used in its window.
         left_behind: Quantity => ["0"],
+        /// Until when that counts again if it comes back, if not for ever.
+        left_until: Option<OffsetDateTime>,
         /// The entitlement whose window the meter counts over.
         leading: Option<EntitlementId>,
+        /// The instant up to which everything was moved on.
+        settled_at: Option<OffsetDateTime>,
         /// How often consumption was taken from entitlements.
         settlements: i64 => ["12"],
         /// How many entitlements there are besides the base.
@@ -149,7 +153,9 @@ impl Balance {
             topped: Quantity::ZERO,
             unclaimed: Quantity::ZERO,
             left_behind: Quantity::ZERO,
+            left_until: None,
             leading: None,
+            settled_at: None,
             settlements: 0,
             others: 0,
             usable: 0,
@@ -227,6 +233,9 @@ pub(crate) struct Carry {
     pub(crate) onto_grants: bool,
     /// Whether it counts again in the next window.
     pub(crate) into_next_window: bool,
+    /// Whether there is no consumption at all: what exists is held against the sum of the limits,
+    /// whatever was there of them before.
+    pub(crate) is_level: bool,
 }
 
 impl Carry {
@@ -235,7 +244,8 @@ impl Carry {
     pub(crate) const fn of(feature: &Feature) -> Self {
         let is_hard = matches!(feature.overage, Overage::Reject | Overage::Clamp);
         let into_next_window = feature.carries_overage;
-        Self { onto_grants: is_hard || into_next_window, into_next_window }
+        let is_level = matches!(feature.measure, Measure::Level);
+        Self { onto_grants: is_hard || into_next_window, into_next_window, is_level }
     }
 }
 
@@ -274,13 +284,16 @@ pub(crate) fn shares(event: &UsageEvent, burns: &[Burn]) -> Vec<BurnedShare> {
 pub(crate) struct Settlement {
     pub(crate) meter: Meter,
     pub(crate) balance: Balance,
+    /// The instant to which it is moved on: never before the last.
     pub(crate) now: OffsetDateTime,
+    /// The instant at which it is settled, by which holds expire.
+    pub(crate) clock: OffsetDateTime,
     pub(crate) burned: Vec<Burned>,
     pub(crate) closed: Option<Closed>,
     /// Whether the meter is made with it.
     pub(crate) is_new: bool,
+    pub(crate) overage: Carry,
     base: EntitlementId,
-    overage: Carry,
     parties: BTreeMap<EntitlementId, Party>,
 }
 
@@ -288,7 +301,10 @@ impl Settlement {
     pub(crate) fn new(meter: Meter, balance: Balance, now: OffsetDateTime, overage: Carry) -> Self {
         let base = EntitlementId::base(meter.customer_id, &meter.feature_code);
         let (burned, closed, parties) = (Vec::new(), None, BTreeMap::new());
-        Self { meter, balance, now, burned, closed, is_new: false, base, overage, parties }
+        // A clock that was set back brings nothing back.
+        let clock = now;
+        let now = balance.settled_at.map_or(now, |last| last.max(now));
+        Self { meter, balance, now, clock, burned, closed, is_new: false, base, overage, parties }
     }
 
     pub(crate) const fn base(&self) -> EntitlementId {
@@ -322,8 +338,19 @@ impl Settlement {
 
     /// Consumption since the last settlement; negative if more was given back.
     pub(crate) fn unsettled(&self) -> Quantity {
-        let (used, settled) = (self.meter.used.millionths(), self.balance.settled.millionths());
+        let (used, settled) = (self.consumed().millionths(), self.balance.settled.millionths());
         Quantity::from_millionths(used.saturating_sub(settled))
+    }
+
+    /// What the entitlements are to give for.
+    const fn consumed(&self) -> Quantity {
+        if self.overage.is_level { Quantity::ZERO } else { self.meter.used }
+    }
+
+    /// What those that take part gave in their windows.
+    pub(crate) fn given(&self) -> Quantity {
+        let usable = self.present().filter(|it| it.turn.is_some());
+        usable.fold(self.balance.unclaimed, |sum, it| whole(sum, it.used_amount))
     }
 
     /// Takes the consumption since the last settlement from the entitlements that take part, in
@@ -340,7 +367,7 @@ impl Settlement {
             let given = Quantity::from_millionths(change.millionths().saturating_neg());
             self.give_back(given, order.into_iter().rev().map(|(_, id)| id));
         }
-        self.balance.settled = self.meter.used;
+        self.balance.settled = self.consumed();
         self.balance.settlements = self.balance.settlements.saturating_add(1);
     }
 
@@ -459,20 +486,23 @@ impl Settlement {
                     // It comes back in the window in which it was taken away.
                     let used = std::mem::take(&mut self.balance.left_behind);
                     new.move_on(self.now, self.overage.into_next_window);
-                    new.consume(used, self.now);
+                    if self.balance.left_until.take().is_none_or(|until| self.now < until) {
+                        new.consume(used, self.now);
+                    }
                 }
                 None => {}
             }
             new
         });
-        if is.is_none() && self.balance.leading == Some(id) {
-            self.balance.left_behind = was.map_or(Quantity::ZERO, |was| was.used_amount);
+        if let (None, Some(was)) = (&is, was.filter(|_| id == self.base)) {
+            (self.balance.left_behind, self.balance.left_until) = (was.used_amount, was.reset_at);
         }
         self.parties.insert(id, Party { stored, weighed, is });
     }
 
     /// Moves those that take part on to `now`, and the balance with them.
     pub(crate) fn move_on(&mut self) {
+        self.balance.settled_at = Some(self.now);
         for party in self.parties.values_mut() {
             if let Some(is) = &mut party.is {
                 is.move_on(self.now, self.overage.into_next_window);
@@ -595,7 +625,7 @@ impl Settlement {
         }
         let own = self.parties.values().filter_map(|party| party.is.as_ref()?.next_change);
         let ends = [next, self.meter.window_end].into_iter().flatten();
-        self.meter.fresh_until = own.chain(ends).filter(|at| *at > self.now).min();
+        self.meter.fresh_until = own.chain(ends).filter(|at| *at > self.clock).min();
     }
 
     /// Until when the longest of those that take part holds.
