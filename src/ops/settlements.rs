@@ -2,12 +2,13 @@
 
 use crate::domain::access::DenialReason;
 use crate::domain::allowance::allowance;
-use crate::domain::balance::{Balance, Carry, Settlement};
+use crate::domain::balance::Balance;
 use crate::domain::customer::CustomerId;
 use crate::domain::entitlement::{Entitlement, EntitlementId};
 use crate::domain::hold::{Hold, HoldStatus};
 use crate::domain::meter::Meter;
 use crate::domain::quantity::Quantity;
+use crate::domain::settlement::{Carry, Settlement};
 use crate::domain::tally::whole;
 use crate::domain::text::Code;
 use crate::domain::usage::{UsageWindow, UsageWindowId};
