@@ -159,13 +159,14 @@ impl Balance {
     /// The balance that `entitlements`, all those behind the meter, add up to.
     pub(crate) fn recounted(&self, base: EntitlementId, entitlements: &[Entitlement]) -> Self {
         let mut counted = Self {
-            settled: self.settled,
-            topped: self.topped,
-            unclaimed: self.unclaimed,
-            left_behind: self.left_behind,
-            leading: self.leading,
-            settlements: self.settlements,
-            ..Self::new(self.id)
+            room: Sum::default(),
+            included: Sum::default(),
+            others: 0,
+            usable: 0,
+            boundless: 0,
+            endless: 0,
+            unopened: 0,
+            ..self.clone()
         };
         for it in entitlements {
             counted.weigh(it, base, 1);
