@@ -306,9 +306,11 @@ impl Settlement {
 
     /// Lets a stored entitlement take part.
     pub(crate) fn join(&mut self, it: Entitlement) {
-        let party =
-            || Party { stored: Some(it.clone()), weighed: Some(it.clone()), is: Some(it.clone()) };
-        self.parties.entry(it.id).or_insert_with(party);
+        if !self.knows(it.id) {
+            let (id, same) = (it.id, Some(it));
+            self.parties
+                .insert(id, Party { stored: same.clone(), weighed: same.clone(), is: same });
+        }
     }
 
     /// Those that take part, as they are by now.

@@ -197,6 +197,7 @@ mod tests {
             created_at: SENT,
             previous_value: Quantity::ZERO,
             quantity_limit: None,
+            usage_ceiling: None,
             included_quantity: Quantity::ZERO,
             adjustment_reason: None,
             adjusts_event_id: None,

@@ -108,7 +108,7 @@ impl Meter {
     pub(crate) fn judged_by(&self, allowance: &Allowance) -> Self {
         let &Allowance { denial, limit, included, .. } = allowance;
         let (ceiling, held, over) = (limit, Quantity::ZERO, Quantity::ZERO);
-        Self { limit, ceiling, held, over, included, denial, ..self.clone() }
+        Self { held, limit, ceiling, over, included, denial, ..self.clone() }
     }
 
     /// The window over which the limit counts.

@@ -296,16 +296,15 @@ impl Tx<'_> {
                 }
             }
             settled => {
-                let mut settled = match settled {
-                    Some(settled) => settled,
-                    None => {
-                        let barred = self.require::<Customer>(meter.customer_id)?.barred();
-                        let now = self.now().max(meter.window_start);
-                        let mut settled = self.view().begin(stored.clone(), barred, now)?;
-                        // What goes back does so to those that gave, whoever settled it when.
-                        self.view().burn(&mut settled.books)?;
-                        settled
-                    }
+                let mut settled = if let Some(settled) = settled {
+                    settled
+                } else {
+                    let barred = self.require::<Customer>(meter.customer_id)?.barred();
+                    let now = self.now().max(meter.window_start);
+                    let mut settled = self.view().begin(stored.clone(), barred, now)?;
+                    // What goes back does so to those that gave, whoever settled it when.
+                    self.view().burn(&mut settled.books)?;
+                    settled
                 };
                 settled.books.meter.held = meter.held;
                 if is_running {

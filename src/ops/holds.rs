@@ -114,7 +114,7 @@ impl Tx<'_> {
             HoldStatus::Open | HoldStatus::Expired => {}
         }
         if commit.actual == Quantity::ZERO {
-            let hold = self.whole(|tx| tx.free(hold, HoldStatus::Committed, "hold.committed"))?;
+            let hold = self.whole(|tx| tx.free(&hold, HoldStatus::Committed, "hold.committed"))?;
             return Ok(Committed { hold, usage: None });
         }
         let admitted = self.admit(&target, &asked)?;
@@ -162,7 +162,7 @@ impl Tx<'_> {
             HoldStatus::Committed => Err(Error::rule(format!("hold `{id}` was committed"))),
             HoldStatus::Released | HoldStatus::Expired => Ok(hold),
             HoldStatus::Open => {
-                self.whole(|tx| tx.free(hold, HoldStatus::Released, "hold.released"))
+                self.whole(|tx| tx.free(&hold, HoldStatus::Released, "hold.released"))
             }
         }
     }
@@ -174,8 +174,8 @@ impl Tx<'_> {
     }
 
     /// Ends a hold without usage.
-    fn free(&mut self, hold: Hold, status: HoldStatus, event: &'static str) -> Result<Hold> {
-        let is_open = self.is_open(&hold)?;
+    fn free(&mut self, hold: &Hold, status: HoldStatus, event: &'static str) -> Result<Hold> {
+        let is_open = self.is_open(hold)?;
         self.settle_meter(hold.meter_id, is_open, |meter| {
             meter.held = meter.held.beyond(hold.quantity);
         })?;

@@ -64,7 +64,7 @@ impl View<'_> {
                 Some(_) => (right.ceiling, right.limit),
             };
             let (held, over) = (meter.held, meter.over);
-            return Ok(Meter { ceiling, limit, held, over, ..right });
+            return Ok(Meter { held, limit, ceiling, over, ..right });
         };
         let ceiling = right.ceiling.map(|ceiling| ceiling.beyond(window.carried_on));
         Ok(Meter { ceiling, ..right })

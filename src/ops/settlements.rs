@@ -99,15 +99,10 @@ impl View<'_> {
             self.queue(books, change.max(Quantity::ONE))?;
             if change.is_negative() {
                 // Those that are used up gave before it; then whoever gave anything at all.
-                let used_up = self.in_line(&books.meter, false).newest_by(TURN);
+                let used_up = in_line(&books.meter, false).newest_by(TURN);
                 self.givers(books, used_up, Quantity::ZERO, change)?;
                 let given = books.given();
-                self.givers(
-                    books,
-                    self.in_line(&books.meter, true).newest_by(TURN),
-                    given,
-                    change,
-                )?;
+                self.givers(books, in_line(&books.meter, true).newest_by(TURN), given, change)?;
             }
         }
         books.burn();
@@ -138,7 +133,7 @@ impl View<'_> {
 
     /// Lets those with something left take part, in their order, until they have `quantity`.
     fn queue(&self, books: &mut Settlement, quantity: Quantity) -> Result<()> {
-        let mut query = self.in_line(&books.meter, true).oldest_by(TURN).limit(LINE);
+        let mut query = in_line(&books.meter, true).oldest_by(TURN).limit(LINE);
         let mut found = Some(Quantity::ZERO);
         while found.is_some_and(|found| found < quantity) {
             let next = self.find::<Entitlement>(&query)?;
@@ -155,12 +150,6 @@ impl View<'_> {
             }
         }
         Ok(())
-    }
-
-    /// The usable entitlements behind a meter, with or without anything left.
-    fn in_line(&self, meter: &Meter, has_room: bool) -> Query {
-        let query = of(meter).eq(HAS_ROOM, &has_room);
-        query.filter(TURN, Op::Ne, &None::<String>)
     }
 
     /// Moves entitlements, holds and the meter on to the present.
@@ -223,7 +212,7 @@ impl View<'_> {
         let is_based = books.get(base).is_some_and(|it| it.in_use);
         if !is_based && books.balance.others > 0 {
             for has_room in [true, false] {
-                let line = self.in_line(&books.meter, has_room).oldest_by(TURN);
+                let line = in_line(&books.meter, has_room).oldest_by(TURN);
                 if let Some(first) = self.first_other(books, line)? {
                     books.join(first);
                 }
@@ -282,6 +271,12 @@ impl View<'_> {
         meter.config = Some(shown.config).filter(|config| !config.is_empty());
         Ok(())
     }
+}
+
+/// The usable entitlements behind a meter, with or without anything left.
+fn in_line(meter: &Meter, has_room: bool) -> Query {
+    let query = of(meter).eq(HAS_ROOM, &has_room);
+    query.filter(TURN, Op::Ne, &None::<String>)
 }
 
 /// The entitlements behind a meter.

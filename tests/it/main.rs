@@ -40,12 +40,16 @@ mod delivery;
 mod entitlements;
 mod events;
 mod grant_facts;
+mod grants;
 mod histories;
 mod history;
+mod holds;
 mod idempotency_facts;
 #[cfg(feature = "sqlite")]
 mod kill;
+mod levels;
 mod links;
+mod many_grants;
 mod metered;
 mod model;
 mod nouns;
@@ -66,5 +70,6 @@ mod tiers;
 mod track;
 mod users;
 mod verify;
+mod windows;
 #[cfg(feature = "sqlite")]
 mod within;
