@@ -276,7 +276,8 @@ impl View<'_> {
 
 /// The usable entitlements behind a meter, with or without anything left.
 fn in_line(meter: &Meter, has_room: bool) -> Query {
-    of(meter).eq(HAS_ROOM, &has_room).filter(TURN, Op::Ne, &None::<String>)
+    let query = of(meter).eq(HAS_ROOM, &has_room);
+    query.filter(TURN, Op::Ne, &None::<String>)
 }
 
 /// The entitlements behind a meter.

@@ -41,12 +41,16 @@ mod delivery;
 mod entitlements;
 mod events;
 mod grant_facts;
+mod grants;
 mod histories;
 mod history;
+mod holds;
 mod idempotency_facts;
 #[cfg(feature = "sqlite")]
 mod kill;
+mod levels;
 mod links;
+mod many_grants;
 mod metered;
 mod model;
 mod nouns;
@@ -73,5 +77,6 @@ mod usage_reports;
 mod users;
 mod verify;
 mod warm;
+mod windows;
 #[cfg(feature = "sqlite")]
 mod within;

@@ -331,6 +331,7 @@ impl<'s> History<'s> {
         }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each step")]
     fn take(&mut self, step: &Step) {
         let (now, who) = (self.now(), self.who);
         let tenure = self.tenure.clone();

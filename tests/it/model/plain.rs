@@ -217,13 +217,20 @@ pub enum Beyond {
     Counted,
 }
 
+/// What became of a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    Not,
+    Committed(i64),
+    Released,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hold {
     pub quantity: i64,
     pub until: At,
     pub is_open: bool,
-    /// What was committed, or that it was released.
-    pub done: Option<Option<i64>>,
+    pub done: Done,
 }
 
 /// A customer's meter.
@@ -469,16 +476,16 @@ impl Meter {
         self.catch_up(now);
         self.admits(quantity, None, 0).filter(|it| *it == quantity)?;
         let until = now + ttl;
-        self.holds.push(Hold { quantity, until, is_open: true, done: None });
+        self.holds.push(Hold { quantity, until, is_open: true, done: Done::Not });
         Some(())
     }
 
     pub fn commit(&mut self, place: usize, actual: i64, now: At) -> Option<()> {
         let hold = self.holds[place];
         match hold.done {
-            Some(None) => return None,
-            Some(Some(first)) => return Some(()).filter(|()| first == actual),
-            None => {}
+            Done::Released => return None,
+            Done::Committed(first) => return Some(()).filter(|()| first == actual),
+            Done::Not => {}
         }
         let freed =
             if hold.is_open && now.max(self.start) < hold.until { hold.quantity } else { 0 };
@@ -496,21 +503,21 @@ impl Meter {
             }
         }
         self.holds[place].is_open = false;
-        self.holds[place].done = Some(Some(actual));
+        self.holds[place].done = Done::Committed(actual);
         Some(())
     }
 
     pub fn release(&mut self, place: usize, now: At) -> Option<()> {
         match self.holds[place].done {
-            Some(Some(_)) => return None,
-            Some(None) => return Some(()),
-            None if !self.holds[place].is_open => return Some(()),
-            None => {}
+            Done::Committed(_) => return None,
+            Done::Released => return Some(()),
+            Done::Not if !self.holds[place].is_open => return Some(()),
+            Done::Not => {}
         }
         self.catch_up(now);
         if self.holds[place].is_open {
             self.holds[place].is_open = false;
-            self.holds[place].done = Some(None);
+            self.holds[place].done = Done::Released;
         }
         Some(())
     }
