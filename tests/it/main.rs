@@ -43,6 +43,8 @@ mod history;
 mod idempotency_facts;
 #[cfg(feature = "sqlite")]
 mod kill;
+#[cfg(feature = "sqlite")]
+mod kill_tickets;
 mod links;
 mod metered;
 mod nouns;

@@ -4,7 +4,7 @@
 //! beside a file. So the file system is looked at first, then the main file by itself, and only then
 //! the file with its log (see `probe`); until all three agree nothing is written.
 
-use super::connection::configure;
+use super::connection::{configure, widen};
 use super::errors::{cannot_open, failed};
 use super::migrate::{FORMAT, MIGRATIONS, bring_up};
 use super::options::SqliteOptions;
@@ -104,6 +104,7 @@ fn existing(path: PathBuf, options: &SqliteOptions) -> Result<Opened> {
     };
     let ready = || {
         configure(&connection, options)?;
+        widen(&connection)?;
         write_ahead(&connection)?;
         if store.format < FORMAT {
             let immediate = TransactionBehavior::Immediate;
