@@ -9,8 +9,6 @@
 //! and its switch, keeps the same content in its ledger and an outbox. Time is the thread's own CPU time where the system tells it (Linux), so
 //! that waiting for the disk does not blur what the code costs; elsewhere it is the wall's.
 
-#![expect(clippy::arithmetic_side_effects, reason = "a benchmark that goes wrong panics")]
-
 mod support;
 
 use support::floor::Floor;

@@ -12,6 +12,7 @@
 #![expect(
     clippy::arithmetic_side_effects,
     clippy::cast_precision_loss,
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a benchmark that goes wrong panics"
 )]

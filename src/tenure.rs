@@ -178,8 +178,9 @@ impl Builder {
     /// Promises that nobody writes to the store but this handle and its clones: no other handle, no
     /// other process, no host's own transaction. Then [`Tenure::check`] answers from memory what it
     /// has answered before, for as long as nothing that it depends on has changed: a commit is seen
-    /// by every check that begins after it returned. What is kept, for at most 65,536 pairs of
-    /// customer and feature, takes about 700 bytes each, and their configuration twice.
+    /// by every check that begins after it returned. At most 65,536 answers are kept, one for each
+    /// pair of customer and feature, with about 700 bytes and the customer's own configuration each,
+    /// and 1 MiB from the beginning.
     ///
     /// [`Tenure::within`] is refused on such a handle. If the promise is not kept, a check may give
     /// an answer that was right before somebody else's change, at worst until the window ends.

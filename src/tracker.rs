@@ -181,15 +181,16 @@ impl Ticket {
     /// [`StoreError::Nested`] inside a transaction of the same store, which the answer may be
     /// waiting for; the usage is counted nevertheless.
     pub fn wait(self) -> Result<UsageResult> {
-        let mut answer = self.slot.answer();
+        let mut place = lock(&self.slot.place);
         loop {
-            if let Some(answer) = answer.take() {
+            if let Some(answer) = place.answer.take() {
                 return answer;
             }
             if Tenure::is_inside(self.store) {
                 return Err(Error::Store(StoreError::Nested));
             }
-            answer = self.slot.answered.wait(answer).unwrap_or_else(PoisonError::into_inner);
+            place.is_awaited = true;
+            place = self.slot.answered.wait(place).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -199,7 +200,7 @@ impl Ticket {
     ///
     /// The ticket itself. The answer within is as [`wait`](Self::wait) has it.
     pub fn try_wait(self) -> Result<Result<UsageResult>, Self> {
-        let answer = self.slot.answer().take();
+        let answer = lock(&self.slot.place).answer.take();
         answer.ok_or(self)
     }
 
@@ -210,16 +211,17 @@ impl Ticket {
     /// The ticket itself. The answer within is as [`wait`](Self::wait) has it.
     pub fn wait_timeout(self, patience: Duration) -> Result<Result<UsageResult>, Self> {
         let asked = Instant::now();
-        let mut answer = self.slot.answer();
+        let mut place = lock(&self.slot.place);
         loop {
             let left = patience.saturating_sub(asked.elapsed());
-            if answer.is_some() || left.is_zero() {
-                let taken = answer.take();
-                drop(answer);
-                return taken.ok_or(self);
+            if place.answer.is_some() || left.is_zero() {
+                let answer = place.answer.take();
+                drop(place);
+                return answer.ok_or(self);
             }
-            let woken = self.slot.answered.wait_timeout(answer, left);
-            answer = woken.unwrap_or_else(PoisonError::into_inner).0;
+            place.is_awaited = true;
+            let woken = self.slot.answered.wait_timeout(place, left);
+            place = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
@@ -227,14 +229,15 @@ impl Ticket {
 /// Where the answer to one track is left.
 #[derive(Debug, Default)]
 struct Slot {
-    answer: Mutex<Option<Result<UsageResult>>>,
+    place: Mutex<Place>,
     answered: Condvar,
 }
 
-impl Slot {
-    fn answer(&self) -> MutexGuard<'_, Option<Result<UsageResult>>> {
-        lock(&self.answer)
-    }
+#[derive(Debug, Default)]
+struct Place {
+    answer: Option<Result<UsageResult>>,
+    /// Whether somebody sleeps until there is one: waking nobody costs as much as waking somebody.
+    is_awaited: bool,
 }
 
 /// A track on its way. One that is given up before it was answered is answered all the same, so that
@@ -247,22 +250,35 @@ struct Job {
 
 impl Job {
     fn answer(mut self, answer: Result<UsageResult>) {
-        self.leave(answer);
+        drop(self.leave(answer));
     }
 
-    fn leave(&mut self, answer: Result<UsageResult>) {
-        if let Some(slot) = self.slot.take() {
-            *slot.answer() = Some(answer);
-            slot.answered.notify_all();
-        }
+    /// Leaves the answer. Who waits for it is woken when the result is dropped.
+    fn leave(&mut self, answer: Result<UsageResult>) -> Option<Wake> {
+        let slot = self.slot.take()?;
+        let mut place = lock(&slot.place);
+        place.answer = Some(answer);
+        let is_awaited = place.is_awaited;
+        drop(place);
+        is_awaited.then(|| Wake(slot))
     }
 }
 
 impl Drop for Job {
     fn drop(&mut self) {
         if self.slot.is_some() {
-            self.leave(Err(panicked()));
+            drop(self.leave(Err(panicked())));
         }
+    }
+}
+
+/// Wakes whoever waits for an answer that is there.
+#[derive(Debug)]
+struct Wake(Arc<Slot>);
+
+impl Drop for Wake {
+    fn drop(&mut self) {
+        self.0.answered.notify_all();
     }
 }
 
@@ -290,9 +306,11 @@ fn settle(tenure: &Tenure, jobs: Vec<Job>) {
     });
     match attempt {
         Ok(answers) => {
-            for (job, answer) in jobs.into_iter().zip(answers) {
-                job.answer(answer);
-            }
+            let answered = jobs.into_iter().zip(answers);
+            // All answers first: who is woken finds its next ones too.
+            let wakes: Vec<_> =
+                answered.filter_map(|(mut job, answer)| job.leave(answer)).collect();
+            drop(wakes);
         }
         Err(Error::Store(error)) if strikes_all(&error) => {
             let error = Arc::new(error);
@@ -341,6 +359,8 @@ struct Line {
     /// How many were ever taken in, and how many of these have their answer.
     submitted: u64,
     answered: u64,
+    /// Whether the thread sleeps until there is something to count.
+    is_idle: bool,
     /// Nothing is to follow.
     closed: bool,
     /// Nobody is there to count.
@@ -367,13 +387,19 @@ impl Queue {
         }
         line.jobs.push_back(job);
         line.submitted = line.submitted.saturating_add(1);
+        let is_idle = std::mem::take(&mut line.is_idle);
         drop(line);
-        self.filled.notify_one();
+        if is_idle {
+            self.filled.notify_one();
+        }
     }
 
     /// The oldest jobs, at most `batch`; none when nothing is to follow.
     fn next(&self, batch: usize) -> Option<Vec<Job>> {
-        let empty = |line: &mut Line| line.jobs.is_empty() && !line.closed;
+        let empty = |line: &mut Line| {
+            line.is_idle = line.jobs.is_empty() && !line.closed;
+            line.is_idle
+        };
         let line = self.filled.wait_while(lock(&self.line), empty);
         let mut line = line.unwrap_or_else(PoisonError::into_inner);
         let taken = line.jobs.len().min(batch);

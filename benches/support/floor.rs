@@ -1,4 +1,5 @@
-//! The same work by hand, as a careful engineer would write it with rusqlite.
+//! The same work by hand, as a careful engineer would write it with rusqlite: every row has its
+//! tenant, the ledger and the outbox keep what tenure's keep.
 
 use super::Result;
 use rusqlite::config::DbConfig;
@@ -6,6 +7,8 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use tenure::CustomerId;
 use tenure::store::sqlite::rusqlite;
 use uuid::Uuid;
+
+const ORG: [u8; 16] = [0; 16];
 
 /// The same work by hand: one table of counters, one of events, an outbox.
 pub struct Floor(Connection);
@@ -18,25 +21,29 @@ impl Floor {
         connection.execute_batch(
             "PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
-             CREATE TABLE meter (customer BLOB, feature TEXT, used INTEGER, max INTEGER,
+             CREATE TABLE meter (org BLOB, customer BLOB, feature TEXT, used INTEGER, max INTEGER,
                  included INTEGER, window_start INTEGER, window_end INTEGER, denial TEXT,
                  valid_until INTEGER, config TEXT,
-                 PRIMARY KEY (customer, feature)) STRICT, WITHOUT ROWID;
-             CREATE TABLE feature (code TEXT PRIMARY KEY, name TEXT, overage TEXT, config TEXT,
-                 active INTEGER) STRICT, WITHOUT ROWID;
-             INSERT INTO feature VALUES ('ai_credits', 'AI credits', 'reject', '{}', 1);
-             CREATE TABLE usage_event (id BLOB PRIMARY KEY, customer BLOB, feature TEXT,
-                 quantity INTEGER, source TEXT, kind TEXT, at INTEGER, created_at INTEGER,
-                 before INTEGER, max INTEGER, included INTEGER, key TEXT, product TEXT,
-                 metadata TEXT, performed_by TEXT, delivery TEXT) STRICT, WITHOUT ROWID;
-             CREATE INDEX usage_event_by_time ON usage_event (customer, feature, at);
-             CREATE TABLE outbox (id INTEGER PRIMARY KEY, name TEXT, customer BLOB, data TEXT,
-                 at INTEGER) STRICT;",
+                 PRIMARY KEY (org, customer, feature)) STRICT, WITHOUT ROWID;
+             CREATE TABLE feature (org BLOB, code TEXT, name TEXT, overage TEXT, config TEXT,
+                 active INTEGER, PRIMARY KEY (org, code)) STRICT, WITHOUT ROWID;
+             INSERT INTO feature VALUES (zeroblob(16), 'ai_credits', 'AI credits', 'reject', '{}', 1);
+             CREATE TABLE usage_event (org BLOB, id BLOB, customer BLOB, feature TEXT,
+                 quantity INTEGER, source TEXT, kind TEXT, at INTEGER, timed INTEGER,
+                 window INTEGER, created_at INTEGER, before INTEGER, max INTEGER,
+                 included INTEGER, reason TEXT, adjusts BLOB, key TEXT, product TEXT,
+                 metadata TEXT, performed_by TEXT, delivery TEXT, delivery_id TEXT,
+                 delivery_error TEXT, delivered_at INTEGER,
+                 PRIMARY KEY (org, id)) STRICT, WITHOUT ROWID;
+             CREATE INDEX usage_event_by_time ON usage_event (org, customer, feature, at);
+             CREATE TABLE outbox (id INTEGER PRIMARY KEY, org BLOB, name TEXT, subject BLOB,
+                 customer BLOB, performed_by TEXT, data TEXT, at INTEGER) STRICT;",
         )?;
         for customer in customers {
             connection.execute(
-                "INSERT INTO meter VALUES (?, 'ai_credits', 0, 1000000, 500, 0, 4102444800, NULL, NULL, NULL)",
-                params![customer.uuid().as_bytes()],
+                "INSERT INTO meter VALUES
+                     (?, ?, 'ai_credits', 0, 1000000, 500, 0, 4102444800, NULL, NULL, NULL)",
+                params![ORG, customer.uuid().as_bytes()],
             )?;
         }
         Ok(Self(connection))
@@ -48,11 +55,11 @@ impl Floor {
             let mut select = transaction.prepare_cached(
                 "SELECT m.used, m.max, m.included, m.window_start, m.window_end, m.denial,
                      m.valid_until, coalesce(m.config, f.config), f.name, f.overage, f.active
-                 FROM meter m JOIN feature f ON f.code = m.feature
-                 WHERE m.customer = ? AND m.feature = ?",
+                 FROM meter m JOIN feature f ON f.org = m.org AND f.code = m.feature
+                 WHERE m.org = ? AND m.customer = ? AND m.feature = ?",
             )?;
             let found = select
-                .query_row(params![customer.uuid().as_bytes(), "ai_credits"], Answer::read)?;
+                .query_row(params![ORG, customer.uuid().as_bytes(), "ai_credits"], Answer::read)?;
             assert!(found.can_use());
         }
         Ok(transaction.commit()?)
@@ -83,39 +90,45 @@ fn count(transaction: &Connection, customer: CustomerId, key: &str) -> Result<bo
     let (customer, now) = (*customer.uuid().as_bytes(), unix_micros());
     let id = Uuid::new_v5(&Uuid::from_bytes(customer), key.as_bytes());
     let mut select = transaction.prepare_cached(
-        "SELECT m.used, m.max, m.included, m.denial, f.overage, f.active
-         FROM meter m JOIN feature f ON f.code = m.feature
-         WHERE m.customer = ? AND m.feature = ?",
+        "SELECT m.used, m.max, m.included, m.denial, f.overage, f.active, m.window_start
+         FROM meter m JOIN feature f ON f.org = m.org AND f.code = m.feature
+         WHERE m.org = ? AND m.customer = ? AND m.feature = ?",
     )?;
-    let (used, max, included): (i64, i64, i64) =
-        select.query_row(params![customer, "ai_credits"], |row| {
+    let (used, max, included, window): (i64, i64, i64, i64) =
+        select.query_row(params![ORG, customer, "ai_credits"], |row| {
             let overage: String = row.get(4)?;
             let right = row.get::<_, Option<String>>(3)?.is_none() && row.get(5)?;
             assert!(right && overage == "reject");
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(6)?))
         })?;
     assert!(used < max);
     let mut event = transaction.prepare_cached(
         "INSERT INTO usage_event VALUES
-             (?, ?, ?, 1, 'api', 'increment', ?, ?, ?, ?, ?, ?, 'default', NULL, NULL, 'none')
+             (?, ?, ?, ?, 1, 'api', 'increment', ?, 0, ?, ?, ?, ?, ?, NULL, NULL, ?, 'default',
+              NULL, NULL, 'none', NULL, NULL, NULL)
          ON CONFLICT DO NOTHING",
     )?;
-    let values = params![id.as_bytes(), customer, "ai_credits", now, now, used, max, included, key];
+    let id = id.as_bytes();
+    let values =
+        params![ORG, id, customer, "ai_credits", now, window, now, used, max, included, key];
     if event.execute(values)? == 0 {
-        let mut first =
-            transaction.prepare_cached("SELECT quantity, before FROM usage_event WHERE id = ?")?;
+        let mut first = transaction
+            .prepare_cached("SELECT quantity, before FROM usage_event WHERE org = ? AND id = ?")?;
         let found: Option<(i64, i64)> =
-            first.query_row([id.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+            first.query_row(params![ORG, id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         assert!(found.is_some());
         return Ok(false);
     }
-    let mut update = transaction
-        .prepare_cached("UPDATE meter SET used = used + ? WHERE customer = ? AND feature = ?")?;
-    update.execute(params![1, customer, "ai_credits"])?;
-    let mut outbox = transaction
-        .prepare_cached("INSERT INTO outbox (name, customer, data, at) VALUES (?, ?, ?, ?)")?;
+    let mut update = transaction.prepare_cached(
+        "UPDATE meter SET used = used + ? WHERE org = ? AND customer = ? AND feature = ?",
+    )?;
+    update.execute(params![1, ORG, customer, "ai_credits"])?;
+    let mut outbox = transaction.prepare_cached(
+        "INSERT INTO outbox (org, name, subject, customer, performed_by, data, at)
+         VALUES (?, ?, ?, ?, 'system', ?, ?)",
+    )?;
     let data = format!(r#"{{"feature":"ai_credits","quantity":1,"used":{}}}"#, used + 1);
-    outbox.execute(params!["entitlement.consumed", customer, data, now])?;
+    outbox.execute(params![ORG, "entitlement.consumed", id, customer, data, now])?;
     Ok(true)
 }
 

@@ -48,6 +48,8 @@ mod holds;
 mod idempotency_facts;
 #[cfg(feature = "sqlite")]
 mod kill;
+#[cfg(feature = "sqlite")]
+mod kill_tickets;
 mod levels;
 mod links;
 mod many_grants;

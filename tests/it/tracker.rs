@@ -216,9 +216,7 @@ impl Store for Failing {
         while self.how.held.load(Ordering::SeqCst) {
             std::thread::yield_now();
         }
-        if take(&self.how.panics) {
-            panic!("on purpose");
-        }
+        assert!(!take(&self.how.panics), "on purpose");
         self.store.write(org, body)?;
         if take(&self.how.unknown) {
             let (cause, outcome) = (Cause::Io, Outcome::Unknown);

@@ -6,6 +6,13 @@
 //! what it should is shown with primitives that are broken on purpose.
 
 #![expect(unreachable_pub, reason = "the modules of a test binary are no API")]
+#![expect(clippy::duplicate_mod, reason = "the same source over other primitives is the point")]
+#![expect(
+    clippy::unnecessary_wraps,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the primitives have the signatures of the real ones"
+)]
+#![allow(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
 
 mod primitives;
 
