@@ -26,6 +26,23 @@ impl Entitlement {
         }
     }
 
+    /// Takes over what was used of `was`, limit by limit: of the same windows wherever they are named
+    /// now, else of what was named in the same place.
+    pub(crate) fn inherit(&mut self, was: &Self) {
+        let known = was.with_tallies().skip(1);
+        let mut known: Vec<_> = known.map(|(limit, tally)| (limit, Some(tally.clone()))).collect();
+        let same = |limit: &LimitWindow| {
+            let mut free = known.iter_mut().filter(|(_, tally)| tally.is_some());
+            free.find(|(it, _)| it.is_over_the_same(limit))?.1.take()
+        };
+        let mut found: Vec<Option<Tally>> = self.windows.iter().map(same).collect();
+        for (tally, (_, left)) in found.iter_mut().zip(&mut known) {
+            *tally = tally.take().or_else(|| left.take());
+        }
+        let main = was.tallies.first().cloned();
+        self.tallies = std::iter::once(main).chain(found).map(Option::unwrap_or_default).collect();
+    }
+
     fn with_tallies(&self) -> impl Iterator<Item = (LimitWindow, &Tally)> {
         self.limits().zip(&self.tallies)
     }
@@ -43,6 +60,12 @@ impl Entitlement {
     pub(crate) fn over(&self) -> Quantity {
         let main = self.with_tallies().next();
         main.map_or(Quantity::ZERO, |(limit, tally)| tally.over(&limit))
+    }
+
+    /// What was used beyond the limit that was passed the furthest.
+    pub(crate) fn excess(&self) -> Quantity {
+        let over = self.with_tallies().map(|(limit, tally)| tally.over(&limit));
+        over.max().unwrap_or_default()
     }
 
     /// How much can be used of it in its period: the limit and what was carried into it. Without

@@ -2,12 +2,14 @@
 
 use super::zone::in_range;
 use crate::error::Faults;
-use time::{OffsetDateTime, UtcOffset};
+use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
 
-/// `at` in UTC, rounded down to the microsecond: what a store keeps and gives back.
+/// `at` in UTC, rounded down to the microsecond: what a store keeps and gives back. What UTC has no
+/// year for is the end of its calendar on that side.
 #[must_use]
 pub fn utc(at: OffsetDateTime) -> OffsetDateTime {
-    let at = at.checked_to_offset(UtcOffset::UTC).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let end = if at.year() > 0 { PrimitiveDateTime::MAX } else { PrimitiveDateTime::MIN };
+    let at = at.checked_to_offset(UtcOffset::UTC).unwrap_or(end.assume_utc());
     let micros = at.nanosecond().div_euclid(1_000);
     at.replace_nanosecond(micros.saturating_mul(1_000)).unwrap_or(at)
 }
@@ -22,6 +24,16 @@ pub(crate) fn check_year(field: &str, at: OffsetDateTime, faults: &mut Faults) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lies_beyond_the_calendar_is_its_end() {
+        let at = |date: PrimitiveDateTime, hours| {
+            utc(date.assume_offset(UtcOffset::from_hms(hours, 0, 0).unwrap()))
+        };
+        let last = at(PrimitiveDateTime::MAX, -23);
+        assert_eq!((last.year(), last.microsecond()), (9999, 999_999));
+        assert!(at(PrimitiveDateTime::MIN, 23) < OffsetDateTime::UNIX_EPOCH);
+    }
 
     #[test]
     fn an_instant_is_what_the_store_gives_back() {

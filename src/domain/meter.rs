@@ -36,7 +36,7 @@ noun! {
         limit: Option<Quantity> => ["1000"],
         /// How high usage may go by the tightest of all limits; none for as high as it likes.
         ceiling: Option<Quantity> => ["1000"],
-        /// What of the usage lies beyond the limit.
+        /// What of the usage lies beyond the limit that was passed the furthest.
         over: Quantity => ["0"],
         /// What the base fee includes.
         included: Quantity => ["500"],

@@ -119,7 +119,7 @@ impl Settlement {
         };
         let is = new.map(|mut new| {
             match &was {
-                Some(was) => new.tallies.clone_from(&was.tallies),
+                Some(was) => new.inherit(was),
                 None if id == self.base && self.balance.left_behind.is_positive() => {
                     // It comes back in the window in which it was taken away.
                     let used = std::mem::take(&mut self.balance.left_behind);
@@ -173,8 +173,9 @@ impl Settlement {
         self.change_leader(leading);
         if let Some(end) = ended {
             let (start, used) = (self.meter.window_start, self.meter.used);
-            let carried = leading.and_then(|id| self.get(id)?.tallies.first());
-            let carried_on = carried.map_or(Quantity::ZERO, |tally| tally.carried);
+            // Late usage finds what none of them took along.
+            let carried = self.present().filter_map(|it| it.tallies.first());
+            let carried_on = carried.fold(Quantity::ZERO, |sum, it| whole(sum, it.carried));
             self.closed = Some(Closed { start, end, used, carried_on });
             self.meter.used = Quantity::ZERO;
             let start = leading.and_then(|id| self.get(id)?.last_reset_at);
@@ -234,7 +235,7 @@ impl Settlement {
             let reach = meter.ceiling.filter(|_| room.is_positive());
             reach.map_or(limit, |reach| limit.max(reach))
         });
-        meter.over = leading.as_ref().map_or(Quantity::ZERO, Entitlement::over);
+        meter.over = leading.as_ref().map_or(Quantity::ZERO, Entitlement::excess);
         meter.included = self.balance.included.quantity();
         meter.denial = barred.or(denial);
         meter.opens = self.balance.unopened > 0;

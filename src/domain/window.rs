@@ -252,6 +252,12 @@ impl LimitWindow {
         self.length
     }
 
+    /// Whether it counts over the same windows, whatever the limits are.
+    pub(crate) fn is_over_the_same(&self, other: &Self) -> bool {
+        let windows = |it: &Self| (it.kind, it.length, it.anchor, it.time_zone.clone());
+        windows(self) == windows(other)
+    }
+
     /// How much can be used in each; none for any amount.
     #[must_use]
     pub const fn limit(&self) -> Option<Quantity> {
