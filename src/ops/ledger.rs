@@ -5,6 +5,7 @@ use crate::domain::entitlement::Entitlement;
 use crate::domain::meter::{Closed, Meter, MeterId};
 use crate::domain::metering::HistoryFilter;
 use crate::domain::quantity::Quantity;
+use crate::domain::tally::whole;
 use crate::domain::text::Note;
 use crate::domain::usage::{UsageEvent, UsageEventId, UsageSnapshot, UsageWindow, UsageWindowId};
 use crate::error::{Error, Result};
@@ -220,7 +221,8 @@ impl Tx<'_> {
         let start = former.map_or(period.start, |former| period.start.max(former));
         let end = next.map_or(end, |next| end.min(next));
         // What nobody wrote down may all have been carried on.
-        let carried_on = base.and_then(|it| it.rollover).map_or(Quantity::ZERO, |it| it.max);
+        let most = grants.iter().filter_map(|it| it.rollover).map(|it| it.max);
+        let carried_on = most.fold(Quantity::ZERO, whole);
         Ok(Some(window_of(meter, start, end, Quantity::ZERO, carried_on)))
     }
 }

@@ -56,6 +56,11 @@ impl View<'_> {
         if window.is_some() && grants.iter().any(recurs) {
             grants.retain(|it| recurs(it) || !it.source.is_additional());
         }
+        if window.is_some() {
+            // What was granted on top since then was not there.
+            let begun = |it: &Entitlement| it.valid_from.unwrap_or(it.created_at) <= at;
+            grants.retain(|it| begun(it) || !it.source.is_additional());
+        }
         let right = meter.judged_by(&allowance(barred, &grants, at));
         let Some(window) = window else {
             // In the running window what is left is what is left now, if anything can be used.
@@ -67,7 +72,10 @@ impl View<'_> {
             return Ok(Meter { held, limit, ceiling, over, ..right });
         };
         let ceiling = right.ceiling.map(|ceiling| ceiling.beyond(window.carried_on));
-        Ok(Meter { ceiling, ..right })
+        // Holds may be committed in a window to come, and not in one that ended.
+        let is_ahead = window.window_start > meter.window_start;
+        let held = if is_ahead { meter.held } else { Quantity::ZERO };
+        Ok(Meter { held, ceiling, ..right })
     }
 }
 
