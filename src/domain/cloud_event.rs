@@ -18,7 +18,7 @@ use super::quantity::Quantity;
 use super::text::{Code, ExternalId, IdempotencyKey};
 use super::usage::UsageSource;
 use crate::error::{Error, Faults, Result};
-use serde::de::{Deserialize, Deserializer};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use strict::Strict;
@@ -86,9 +86,9 @@ impl CloudEvents {
     ///
     /// [`Error::Invalid`] with every fault of every event, by its place: `events[3].type`.
     pub fn read_batch(&self, json: &str) -> Result<Vec<Track>> {
-        let Batch(events) = parse(json, BATCH_BYTES_MAX, "events")?;
-        if events.len() > BATCH_EVENTS_MAX {
-            let count = events.len().to_string();
+        let Batch(events, count) = parse(json, BATCH_BYTES_MAX, "events")?;
+        if count > BATCH_EVENTS_MAX {
+            let count = count.to_string();
             return Err(Error::invalid("events", &count, "must be at most 10,000"));
         }
         let (mut faults, mut tracks) = (Faults::default(), Vec::with_capacity(events.len()));
@@ -276,12 +276,36 @@ fn parse<'de, T: Deserialize<'de>>(
     })
 }
 
-/// Several events.
-struct Batch(Vec<Strict>);
+/// Several events, as many of them as are let in, and how many there are.
+struct Batch(Vec<Strict>, usize);
 
 impl<'de> Deserialize<'de> for Batch {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Vec::deserialize(from).map(Self)
+        struct Reader;
+
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Batch;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Batch, A::Error> {
+                let mut events = Vec::new();
+                while events.len() < BATCH_EVENTS_MAX
+                    && let Some(event) = from.next_element()?
+                {
+                    events.push(event);
+                }
+                // The rest is counted and not kept: a short text can name many.
+                let mut count = events.len();
+                while count >= BATCH_EVENTS_MAX && from.next_element::<IgnoredAny>()?.is_some() {
+                    count = count.saturating_add(1);
+                }
+                Ok(Batch(events, count))
+            }
+        }
+        from.deserialize_seq(Reader)
     }
 }
 

@@ -161,7 +161,7 @@ noun! {
     pub struct Refund(UsageEventId), "refund", "refunds", "metering" {
         /// The usage event that was corrected.
         id: UsageEventId,
-        /// The sum of its adjustments, negative: what was given back.
+        /// The sum of its refunds, negative.
         adjusted: Quantity => ["-2"],
     }
     relationships {

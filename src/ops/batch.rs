@@ -188,8 +188,9 @@ impl Tx<'_> {
         let thawed = if is_timed { self.view().thawed_since(meter.customer_id)? } else { None };
         let since = meter.steady_since.max(meter.window_start);
         let since = thawed.map_or(since, |thawed| since.max(thawed));
-        // Usage in other windows, in frozen periods, or before the present right began is judged one
-        // by one.
+        let since = since.max(now.saturating_sub(self.config().late_usage_max));
+        // Usage in other windows, in frozen periods, too long ago, or before the present right began
+        // is judged one by one.
         let in_bulk = |wanted: &Wanted<'a>| {
             let at = wanted.asked.event_time.unwrap_or(now);
             (wanted.asked.event_time.is_none() || at >= since)

@@ -213,7 +213,7 @@ impl Tx<'_> {
         if by.is_positive() {
             return Ok(by);
         }
-        let adjusted = self.get::<Refund>(id)?.map_or(Quantity::ZERO, |earlier| earlier.adjusted);
+        let adjusted = self.refunded(id)?;
         let left = corrected.quantity.checked_add(adjusted);
         match left.and_then(|left| left.checked_add(by)) {
             Some(left) if !left.is_negative() => Ok(by),
@@ -222,6 +222,11 @@ impl Tx<'_> {
                 corrected.quantity
             ))),
         }
+    }
+
+    /// What was given back of an event so far, negative. A bonus for it gives nothing to refund.
+    fn refunded(&self, id: UsageEventId) -> Result<Quantity> {
+        Ok(self.get::<Refund>(id)?.map_or(Quantity::ZERO, |it| it.adjusted))
     }
 
     /// The entry of the ledger.
@@ -285,9 +290,9 @@ impl Tx<'_> {
         let is_late = other.as_ref().is_some_and(|it| it.window_start < meter.window_start);
         let feature = Arc::clone(feature);
         self.add_up(admitted, event, after)?;
-        if let Some(id) = event.adjusts_event_id {
-            let earlier = self.get::<Refund>(id)?.map_or(Quantity::ZERO, |it| it.adjusted);
-            let adjusted = earlier.checked_add(delta).ok_or(Error::Overflow("refund"))?;
+        if let Some(id) = event.adjusts_event_id.filter(|_| delta.is_negative()) {
+            let adjusted =
+                self.refunded(id)?.checked_add(delta).ok_or(Error::Overflow("refund"))?;
             self.put(&Refund { id, adjusted })?;
         }
         self.announce(name, event.id, meter.customer_id, data);

@@ -110,8 +110,7 @@ impl Tx<'_> {
         if event.quantity == Quantity::ZERO {
             return Ok(None);
         }
-        let original =
-            event.adjusts_event_id.map(|id| self.require::<UsageEvent>(id)).transpose()?;
+        let original = event.adjusts_event_id.map(|id| self.view().usage_event(id)).transpose()?;
         if let Some(original) = &original {
             event.billing_profile_id.clone_from(&original.billing_profile_id);
             if event.quantity.is_negative() {

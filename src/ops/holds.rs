@@ -34,7 +34,7 @@ impl Tx<'_> {
     ///
     /// [`Error::Invalid`] for a quantity that is not above zero or a time that is not above zero and
     /// at most 31 days; [`Error::NotFound`]; [`Error::Denied`]; [`Error::LimitExceeded`];
-    /// [`Error::KeyReused`].
+    /// [`Error::KeyReused`]; [`Error::Overflow`] for all that is set aside together.
     pub fn reserve(&mut self, reserve: &Reserve) -> Result<Hold> {
         let mut faults = Faults::default();
         if !reserve.quantity.is_positive() {
@@ -55,6 +55,8 @@ impl Tx<'_> {
         let asked = Asked { quantity: reserve.quantity, ..Asked::default() };
         let admitted = self.admit(&target, &asked)?;
         admitted.must_fit(reserve.quantity)?;
+        let together = admitted.meter.held.checked_add(reserve.quantity);
+        together.ok_or(Error::Overflow("room that is set aside"))?;
         let now = self.now();
         let expires_at = crate::domain::instant::utc(now.saturating_add(reserve.ttl));
         let hold = Hold {
@@ -86,7 +88,8 @@ impl Tx<'_> {
     /// # Errors
     ///
     /// [`Error::Invalid`] for a quantity below zero; [`Error::NotFound`]; [`Error::Rule`] when the
-    /// hold was released; [`Error::KeyReused`] when something else was committed;
+    /// hold was released; [`Error::KeyReused`] when something else was committed, or usage was tracked
+    /// under the key `hold/` and its id;
     /// [`Error::LimitExceeded`] and [`Error::Denied`] for what is beyond it.
     pub fn commit(&mut self, commit: &Commit) -> Result<Committed> {
         if commit.actual.is_negative() {
@@ -121,6 +124,11 @@ impl Tx<'_> {
         let admitted = self.admit(&target, &asked)?;
         self.whole(|tx| {
             let usage = tx.record(&target, &asked, admitted)?;
+            if usage.duplicate {
+                // Somebody used the key of this commit: nothing was counted for the hold.
+                let (key, event_id) = (target.key.to_string(), usage.event_id.uuid());
+                return Err(Error::KeyReused { key, field: "hold", event_id });
+            }
             // The settlement may have written down that its time was over.
             let mut hold = tx.require::<Hold>(hold.id)?;
             hold.status = HoldStatus::Committed;
