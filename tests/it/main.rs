@@ -38,6 +38,7 @@ mod corrections;
 mod custom_store;
 mod customers;
 mod delivery;
+mod edges;
 mod entitlements;
 mod events;
 mod grant_facts;
