@@ -22,13 +22,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tenure::domain::usage_page::{Entry, Series};
 use tenure::store::sqlite::{SqliteStore, rusqlite};
 use tenure::{
-    Code, CustomerId, FeatureDraft, HistoryFilter, IdempotencyKey, MeterId, Onboard, Quantity,
-    ResetPeriod, Tenure, TierDraft, TierFeature, UsageEventId, UsageSource,
+    CustomerId, FeatureDraft, HistoryFilter, Onboard, ResetPeriod, Tenure, TierDraft, TierFeature,
+    Track,
 };
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -47,58 +45,88 @@ fn main() -> Result<()> {
 
     let path = folder.path().join("tenure.db");
     let (tenure, customers) = filled(SqliteStore::create(&path)?, meters)?;
+    let ours = Ours { tenure, customers };
+    ours.acknowledge()?;
+    let empty = ours.singles("ours, empty")?;
     let before = size(&path);
-    let mut pages = Pages { tenure, customers };
-    let ours = run("pages", events, batch, |number, count| pages.ingest(number, count))?;
-    let bytes = (size(&path) - before) as f64 / events as f64;
-    println!("pages: {bytes:.1} bytes per event, peak memory {}", peak());
-    pages.read(events, batch)?;
-    drop(pages);
+    let after = || ours.acknowledge();
+    let costs = run("ours", events, batch, |number, count| ours.ingest(number, count), after)?;
+    let bytes = size(&path).saturating_sub(before) as f64 / events as f64;
+    println!("ours: {bytes:.1} bytes per event, peak memory {}", peak());
+    let full = ours.singles("ours, full")?;
+    println!("ours: full / empty: check {:.2}, track {:.2}", full.0 / empty.0, full.1 / empty.1);
+    ours.read(events, batch)?;
+    drop(ours);
+    std::fs::remove_file(&path)?;
 
     let path = folder.path().join("simple.db");
     let mut simple = Simple::create(&path)?;
-    let theirs =
-        run("simple", events, batch, |number, count| simple.ingest(number, count, meters))?;
-    println!("simple: {:.1} bytes per event", size(&path) as f64 / events as f64);
-    println!("\nratio: {:.1} overall, {:.1} at the end", theirs.0 / ours.0, theirs.1 / ours.1);
+    let theirs = run(
+        "simple",
+        events,
+        batch,
+        |number, count| simple.ingest(number, count, meters),
+        || Ok(()),
+    )?;
+    println!("simple: {:.1} bytes per event\n", size(&path) as f64 / events as f64);
+    for (ours, theirs) in costs.iter().zip(&theirs) {
+        println!(
+            "at {:>10}: simple / ours: {:.1} in CPU, {:.1} in time",
+            ours.done,
+            theirs.cpu / ours.cpu,
+            theirs.time / ours.time
+        );
+    }
+    let (first, last) = (costs.first(), costs.last());
+    if let Some((first, last)) = first.zip(last) {
+        println!("growth from {} to {}: {:.2} in CPU", first.done, last.done, last.cpu / first.cpu);
+    }
     Ok(())
 }
 
-/// Ingests all batches. Returns the seconds for one event, overall and of the last tenth.
+/// What an event costs around the time when so many are there: seconds, and seconds of the CPU.
+struct Cost {
+    done: usize,
+    time: f64,
+    cpu: f64,
+}
+
+/// Ingests all batches; `after` each, something that is not measured. Returns what each tenth cost.
 fn run(
     name: &str,
     events: usize,
     batch: usize,
     mut ingest: impl FnMut(usize, usize) -> Result<()>,
-) -> Result<(f64, f64)> {
+    after: impl Fn() -> Result<()>,
+) -> Result<Vec<Cost>> {
     let tenth = (events / 10).max(batch).min(events);
-    let (mut total, mut part, mut done, mut reported) = (Duration::ZERO, Duration::ZERO, 0, 0);
-    let mut spent = Spent::now();
-    let (mut worst, mut last) = (Duration::ZERO, 0.0);
+    let (mut costs, mut done, mut reported, mut worst) = (Vec::new(), 0, 0, Duration::ZERO);
+    let (mut time, mut spent) = (0.0, Spent { cpu: 0.0, written: 0.0 });
     while done < events {
         let count = batch.min(events - done);
-        let begun = Instant::now();
+        let (begun, before) = (Instant::now(), Spent::now());
         ingest(done / batch, count)?;
-        let took = begun.elapsed();
-        (total, part, worst, done) = (total + took, part + took, worst.max(took), done + count);
+        let (took, now) = (begun.elapsed(), Spent::now());
+        (worst, done, time) = (worst.max(took), done + count, time + took.as_secs_f64());
+        spent.cpu += now.cpu - before.cpu;
+        spent.written += now.written - before.written;
+        after()?;
         if done - reported >= tenth || done == events {
-            last = part.as_secs_f64() / (done - reported) as f64;
-            let (rate, rows) = (1.0 / last, (done - reported) as f64);
-            let now = Spent::now();
-            let (cpu, written) =
-                ((now.cpu - spent.cpu) / rows, (now.written - spent.written) / rows);
-            spent = now;
+            let rows = (done - reported) as f64;
+            let cost = Cost { done, time: time / rows, cpu: spent.cpu / 1e9 / rows };
             println!(
-                "{name:<7}{done:>10}: {rate:>8.0} rows/s, {:.2} µs a row, of which {:.2} µs CPU, {written:.0} bytes written",
-                last * 1e6,
-                cpu / 1e3,
+                "{name:<7}{done:>10}: {:>8.0} rows/s, {:.2} µs a row, of which {:.2} µs CPU, {:.0} bytes written",
+                1.0 / cost.time,
+                cost.time * 1e6,
+                cost.cpu * 1e6,
+                spent.written / rows,
             );
-            (part, reported) = (Duration::ZERO, done);
+            costs.push(cost);
+            (time, spent, reported) = (0.0, Spent { cpu: 0.0, written: 0.0 }, done);
         }
     }
-    let all = total.as_secs_f64() / events as f64;
-    println!("{name:<7}   overall: {:>8.0} rows/s, slowest batch {worst:.0?}", 1.0 / all);
-    Ok((all, last))
+    println!("{name:<7} slowest batch {worst:.0?}");
+    Ok(costs)
 }
 
 /// What each event of a batch is: its meter's place and its key. The same number, the same batch.
@@ -119,103 +147,108 @@ fn batch_of(number: usize, count: usize, meters: usize) -> impl Iterator<Item = 
     })
 }
 
-struct Pages {
+struct Ours {
     tenure: Tenure,
     customers: Vec<CustomerId>,
 }
 
-impl Pages {
+impl Ours {
     /// The batch as a caller gives it: keys as text.
-    fn given(&self, number: usize, count: usize) -> Vec<(usize, String)> {
+    fn given(&self, number: usize, count: usize) -> Vec<Track> {
         let batch = batch_of(number, count, self.customers.len());
-        batch.map(|(meter, key)| (meter, key.to_string())).collect()
+        let track =
+            |(meter, key): (usize, Uuid)| Track::new(self.customers[meter], FEATURE).key(key);
+        batch.map(track).collect()
     }
 
-    fn series(&self, given: &[(usize, String)], now: OffsetDateTime) -> Result<Vec<Series>> {
-        let feature_code = Code::parse(FEATURE)?;
-        let empty = |customer_id: &CustomerId| Series {
-            meter_id: MeterId::of(*customer_id, &feature_code),
-            customer_id: *customer_id,
-            feature_code: feature_code.clone(),
-            window_start: OffsetDateTime::UNIX_EPOCH,
-            previous_value: Quantity::ZERO,
-            quantity_limit: Some(Quantity::from(1_000_000)),
-            usage_ceiling: Some(Quantity::from(1_000_000)),
-            included_quantity: Quantity::from(500),
-            source: UsageSource::Batch,
-            entries: Vec::new(),
-        };
-        let mut series: Vec<Series> = self.customers.iter().map(empty).collect();
-        for (meter, key) in given {
-            let series = &mut series[*meter];
-            let key = IdempotencyKey::parse(key)?;
-            series.entries.push(Entry {
-                id: UsageEventId::of(series.meter_id, &key),
-                key,
-                quantity: Quantity::ONE,
-                requested: None,
-                event_time: now,
-                is_timed: false,
-                metadata: None,
-            });
-        }
-        series.retain(|series| !series.entries.is_empty());
-        Ok(series)
-    }
-
-    fn ingest(&mut self, number: usize, count: usize) -> Result<()> {
-        let given = self.given(number, count);
-        let series = self.series(&given, self.tenure.now())?;
-        self.tenure.write(|tx| {
-            assert!(tx.view().sealed_usage(&asked(&series))?.is_empty());
-            tx.seal_usage(&series)
-        })?;
+    fn ingest(&self, number: usize, count: usize) -> Result<()> {
+        let answers = self.tenure.track_batch(&self.given(number, count))?;
+        assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|it| !it.duplicate)));
         Ok(())
+    }
+
+    /// What a host does with what a batch tells it.
+    fn acknowledge(&self) -> Result<()> {
+        loop {
+            let told = self.tenure.read(|view| view.events(None, 1_000))?;
+            if told.is_empty() {
+                return Ok(());
+            }
+            self.tenure.write(|tx| tx.acknowledge(told.iter().map(|event| event.id)))?;
+        }
+    }
+
+    /// Microseconds of the CPU for a check and for a track, when all that they need is in memory.
+    fn singles(&self, name: &str) -> Result<(f64, f64)> {
+        let known = self.customers.iter().step_by(self.customers.len().div_ceil(100));
+        let known: Vec<CustomerId> = known.copied().collect();
+        let each = |count: usize, what: &dyn Fn(CustomerId) -> Result<()>| -> Result<f64> {
+            let once = |count: usize| -> Result<()> {
+                known.iter().cycle().take(count).try_for_each(|customer| what(*customer))
+            };
+            once(count / 4)?;
+            let before = Spent::now();
+            once(count)?;
+            Ok((Spent::now().cpu - before.cpu) / 1e3 / count as f64)
+        };
+        let check = each(20_000, &|customer| {
+            Ok(assert!(self.tenure.read(|view| view.check(customer, FEATURE))?.can_use))
+        })?;
+        let track = each(2_000, &|customer| {
+            let track = Track::new(customer, FEATURE).key(Uuid::new_v4());
+            Ok(assert!(!self.tenure.track(&track)?.duplicate))
+        })?;
+        self.acknowledge()?;
+        println!("{name}: a check {check:.2} µs, a track {track:.2} µs (CPU, warm)");
+        Ok((check, track))
     }
 
     /// What reading costs: duplicates, sums, the newest events.
-    fn read(&mut self, events: usize, batch: usize) -> Result<()> {
+    fn read(&self, events: usize, batch: usize) -> Result<()> {
         for (what, number) in [("oldest", 0), ("newest", events.div_ceil(batch) - 1)] {
             let count = batch.min(events - number * batch);
             let given = self.given(number, count);
-            let series = self.series(&given, self.tenure.now())?;
-            let begun = Instant::now();
-            let found = self.tenure.read(|view| view.sealed_usage(&asked(&series)))?;
-            let each = begun.elapsed() / count as u32;
-            assert_eq!(found.len(), count);
-            println!("pages: a duplicate of the {what} batch, all of it again: {each:.1?}");
-            let asked = asked(&series);
-            let begun = Instant::now();
-            for one in asked.iter().take(100) {
-                assert_eq!(self.tenure.read(|view| view.sealed_usage(&[*one]))?.len(), 1);
+            let before = Spent::now();
+            let answers = self.tenure.track_batch(&given)?;
+            let each = (Spent::now().cpu - before.cpu) / 1e3 / count as f64;
+            assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|it| it.duplicate)));
+            println!("ours: a duplicate, all of the {what} batch again: {each:.2} µs of CPU each");
+            let before = Spent::now();
+            for track in given.iter().take(100) {
+                assert!(self.tenure.track(track)?.duplicate);
             }
-            println!("pages: alone, in a read of its own: {:.1?}", begun.elapsed() / 100);
+            let each = (Spent::now().cpu - before.cpu) / 1e5;
+            println!(
+                "ours: a duplicate of it alone, in a transaction of its own: {each:.1} µs of CPU"
+            );
         }
-        let begun = Instant::now();
+        let (begun, before) = (Instant::now(), Spent::now());
         let verified = self.tenure.verify(|_| ())?;
-        let rate = verified.events as f64 / begun.elapsed().as_secs_f64();
-        assert_eq!(verified.events, events);
-        println!("pages: verify {rate:.0} events/s");
-        let begun = Instant::now();
-        let all = HistoryFilter::all();
-        let customer = self.customers[0];
-        let page =
-            self.tenure.read(|view| view.usage_history(customer, FEATURE, &all, 100, None))?;
-        println!("pages: the {} newest of a meter: {:.1?}", page.items.len(), begun.elapsed());
+        assert!(verified.is_sound());
+        let (took, cpu) = (begun.elapsed().as_secs_f64(), (Spent::now().cpu - before.cpu) / 1e9);
+        let rate = |seconds: f64| verified.events as f64 / seconds;
+        println!(
+            "ours: verify {} events, {:.0} a second, {:.0} a second of CPU",
+            verified.events,
+            rate(took),
+            rate(cpu)
+        );
+        let (all, customer) = (HistoryFilter::all(), self.customers[0]);
+        let newest =
+            || self.tenure.read(|view| view.usage_history(customer, FEATURE, &all, 100, None));
+        newest()?;
+        let before = Spent::now();
+        let page = newest()?;
+        let cpu = (Spent::now().cpu - before.cpu) / 1e6;
+        println!("ours: the {} newest of a meter: {cpu:.2} ms of CPU", page.items.len());
         Ok(())
     }
-}
-
-fn asked(series: &[Series]) -> Vec<(MeterId, UsageEventId, &IdempotencyKey)> {
-    let of = |series: &'_ Series| series.meter_id;
-    let events = series.iter().flat_map(|it| it.entries.iter().map(move |entry| (of(it), entry)));
-    events.map(|(meter, entry)| (meter, entry.id, &entry.key)).collect()
 }
 
 /// A store with customers who may use the feature.
 fn filled(store: SqliteStore, customers: usize) -> Result<(Tenure, Vec<CustomerId>)> {
     let tenure = Tenure::open(store)?;
-    let credits = TierFeature::new(FEATURE)?.limit(1_000_000, ResetPeriod::Monthly);
+    let credits = TierFeature::new(FEATURE)?.limit(1_000_000_000, ResetPeriod::Monthly);
     tenure.write(|tx| {
         tx.define_feature(FEATURE, &FeatureDraft::default().name("AI credits"))?;
         tx.define_tier(&TierDraft::new("pro").feature(credits.clone().included(500)))

@@ -1,14 +1,13 @@
 //! The handle that a host keeps, and how transactions are run on it.
 
+use crate::builder::{Builder, Clock, Ids};
+use crate::config::Config;
 use crate::domain::billing::BillingGateway;
 use crate::domain::event::Event;
 use crate::domain::instant;
 use crate::domain::link::ProductId;
 use crate::domain::org::{Org, OrgKey};
-use crate::domain::smart_link::MIN_CONFIDENCE;
-use crate::domain::text::{Code, Name};
-use crate::domain::threshold::DEFAULT_PERCENTAGES;
-use crate::domain::usage_record::UsageFigure;
+use crate::domain::text::Name;
 use crate::error::{Error, Result};
 use crate::ops::filters::Filters;
 use crate::store::{HostTransaction, OrgId, Store, StoreError, Unjoined, WriteBody, Writer};
@@ -16,10 +15,9 @@ use crate::tables::TABLES;
 use crate::tx::{Scope, Tx, View};
 use crate::warm::{Changes, Warm};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use time::{Duration, OffsetDateTime};
-use uuid::Uuid;
+use time::OffsetDateTime;
 
 /// The handle that a host keeps: cheap to clone, to be shared between threads, the same type over
 /// every backend.
@@ -70,156 +68,6 @@ impl std::fmt::Debug for Tenure {
     }
 }
 
-type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
-
-/// Where new ids come from.
-#[derive(Clone)]
-pub(crate) struct Ids(Arc<dyn Fn(OffsetDateTime) -> Uuid + Send + Sync>);
-
-impl Ids {
-    pub(crate) fn next(&self, now: OffsetDateTime) -> Uuid {
-        (self.0)(now)
-    }
-
-    /// A random number, as random as the ids are.
-    pub(crate) fn random(&self) -> u128 {
-        let id = (self.0)(OffsetDateTime::UNIX_EPOCH);
-        Uuid::new_v5(&id, b"random").as_u128()
-    }
-}
-
-/// The numbers that a host can change.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Config {
-    /// How far back usage may lie when it is tracked: 35 days.
-    pub late_usage_max: Duration,
-    /// How far ahead of the clock usage may lie: five minutes.
-    pub early_usage_max: Duration,
-    /// At which percentages of a limit an event is written, in whole percent, also above 100: 80, 90
-    /// and 100.
-    pub thresholds: Vec<u32>,
-    /// How much memory the handle and its clones may use, in bytes, to remember which idempotency
-    /// keys batches have brought: 64 MiB. It takes two bytes for each key; what does not fit is
-    /// read from the store when it is needed, which is right as well, and slower.
-    pub key_memory_max: usize,
-    /// In which named figure of a usage period the usage of a feature counts: none, so that each is
-    /// listed by its code. What was added up already is not sorted anew: set it from the start.
-    pub usage_figures: BTreeMap<Code, UsageFigure>,
-    /// How sure smart linking must be to link, 0–1: 0.6. Anything else is refused when it is used.
-    pub min_confidence: f64,
-    /// After how many attempts usage that the billing gateway does not take is given up: 100, which
-    /// takes about three weeks. At least one is made.
-    pub delivery_attempts_max: u32,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            late_usage_max: Duration::days(35),
-            early_usage_max: Duration::minutes(5),
-            key_memory_max: 64 << 20,
-            thresholds: DEFAULT_PERCENTAGES.to_vec(),
-            usage_figures: BTreeMap::new(),
-            min_confidence: MIN_CONFIDENCE,
-            delivery_attempts_max: 100,
-        }
-    }
-}
-
-/// A handle in the making: a store and what differs from the defaults.
-#[must_use = "`open` makes the handle"]
-pub struct Builder {
-    store: Arc<dyn Store>,
-    clock: Clock,
-    ids: Ids,
-    config: Config,
-    billing: Option<Arc<dyn BillingGateway>>,
-    warm: Option<usize>,
-}
-
-impl Builder {
-    /// Takes the time from `clock` instead of the system's.
-    ///
-    /// ```
-    /// use tenure::Tenure;
-    /// use tenure::store::memory::MemoryStore;
-    /// use time::macros::datetime;
-    ///
-    /// let noon = datetime!(2026-01-31 12:00 UTC);
-    /// let tenure = Tenure::builder(MemoryStore::new()).clock(move || noon).open()?;
-    /// assert_eq!(tenure.now(), noon);
-    /// # Ok::<_, tenure::Error>(())
-    /// ```
-    pub fn clock(mut self, clock: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
-        self.clock = Arc::new(clock);
-        self
-    }
-
-    /// Takes new ids from `ids`, given the instant, instead of making UUIDs (version 7). For tests
-    /// that compare runs; each must be new.
-    pub fn ids(mut self, ids: impl Fn(OffsetDateTime) -> Uuid + Send + Sync + 'static) -> Self {
-        self.ids = Ids(Arc::new(ids));
-        self
-    }
-
-    /// Uses other numbers than the defaults.
-    pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// Asks `gateway` about checkouts and subscriptions, and sends it the usage that it bills.
-    pub fn billing(mut self, gateway: impl BillingGateway + 'static) -> Self {
-        self.billing = Some(Arc::new(gateway));
-        self
-    }
-
-    /// Promises that nobody writes to the store but this handle and its clones: no other handle, no
-    /// other process, no host's own transaction. Then [`Tenure::check`] answers from memory what it
-    /// has answered before, for as long as nothing that it depends on has changed: a commit is seen
-    /// by every check that begins after it returned. At most 65,536 answers are kept, one for each
-    /// pair of customer and feature, with about 700 bytes and the customer's own configuration each,
-    /// and 1 MiB from the beginning.
-    ///
-    /// [`Tenure::within`] is refused on such a handle. If the promise is not kept, a check may give
-    /// an answer that was right before somebody else's change, at worst until the window ends.
-    ///
-    /// ```
-    /// # use tenure::store::memory::MemoryStore;
-    /// # use tenure::Tenure;
-    /// let tenure = Tenure::builder(MemoryStore::new()).sole_writer().open()?;
-    /// # assert!(!tenure.check("org_1", "ai_credits")?.can_use);
-    /// # Ok::<_, tenure::Error>(())
-    /// ```
-    pub fn sole_writer(self) -> Self {
-        self.sole_writer_keeping(65_536)
-    }
-
-    /// The same, with at most so many answers kept, in whole fours.
-    pub fn sole_writer_keeping(mut self, answers: usize) -> Self {
-        self.warm = Some(answers);
-        self
-    }
-
-    /// Makes the store's tables usable and gives the handle.
-    ///
-    /// # Errors
-    ///
-    /// When the store's tables cannot be brought to this version's shape.
-    pub fn open(self) -> Result<Tenure> {
-        let Self { store, clock, ids, config, billing, warm } = self;
-        store.install(TABLES)?;
-        let product = ProductId::parse("default").map_err(Error::malformed("product"))?;
-        let listed = Mutex::default();
-        let filters = Arc::new(Filters::new(config.key_memory_max));
-        let config = Arc::new(config);
-        let warm = warm.map(|answers| Arc::new(Warm::new(answers)));
-        let shared = Arc::new(Shared { store, clock, ids, config, billing, warm, listed, filters });
-        Ok(Tenure { shared, org: OrgId::DEFAULT, org_name: None, product, actor: "system".into() })
-    }
-}
-
 impl Tenure {
     /// Opens `store` with the defaults.
     ///
@@ -230,16 +78,17 @@ impl Tenure {
         Self::builder(store).open()
     }
 
-    /// Opens `store` with something else than the defaults.
-    pub fn builder(store: impl Store + 'static) -> Builder {
-        Builder {
-            store: Arc::new(store),
-            clock: Arc::new(system_clock),
-            ids: Ids(Arc::new(time_ordered_id)),
-            config: Config::default(),
-            billing: None,
-            warm: None,
-        }
+    /// The handle that `builder` describes.
+    pub(crate) fn built(builder: Builder) -> Result<Self> {
+        let Builder { store, clock, ids, config, billing, warm } = builder;
+        store.install(TABLES)?;
+        let product = ProductId::parse("default").map_err(Error::malformed("product"))?;
+        let listed = Mutex::default();
+        let filters = Arc::new(Filters::new(config.key_memory_max));
+        let config = Arc::new(config);
+        let warm = warm.map(|answers| Arc::new(Warm::new(answers)));
+        let shared = Arc::new(Shared { store, clock, ids, config, billing, warm, listed, filters });
+        Ok(Self { shared, org: OrgId::DEFAULT, org_name: None, product, actor: "system".into() })
     }
 
     /// A handle that acts in the org of this name, which is another for every name: one that was not
@@ -526,17 +375,6 @@ pub struct Preview<T> {
     pub outcome: T,
     /// The events that it would have written.
     pub events: Vec<Event>,
-}
-
-#[expect(clippy::disallowed_methods, reason = "the one place where time comes from the system")]
-fn system_clock() -> OffsetDateTime {
-    OffsetDateTime::now_utc()
-}
-
-/// A UUID (version 7): it begins with the instant, so that new rows go to the end of their table.
-fn time_ordered_id(now: OffsetDateTime) -> Uuid {
-    let seconds = u64::try_from(now.unix_timestamp()).unwrap_or(0);
-    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.nanosecond()))
 }
 
 thread_local! {

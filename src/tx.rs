@@ -1,5 +1,7 @@
 //! Transactions as operations see them: typed records, the instant, and the events that follow.
 
+use crate::builder::Ids;
+use crate::config::Config;
 use crate::domain::event::{Counter, CounterId, Event, EventId};
 use crate::domain::feature::{Feature, FeatureId};
 use crate::domain::link::ProductId;
@@ -11,7 +13,6 @@ use crate::store::query::{Op, Query};
 use crate::store::schema::{Col, Table};
 use crate::store::{OrgId, Reader, StoreError, Writer};
 use crate::tables::Stored;
-use crate::tenure::{Config, Ids};
 use crate::value::{Row, Value};
 use crate::warm::Changes;
 use serde_json::Value as Json;

@@ -277,6 +277,17 @@ impl<'a> Asked<'a> {
             ..Self::default()
         }
     }
+
+    /// The first field in which `other`, a track under the same key, differs from this one.
+    pub(crate) fn differs_from(&self, other: &Asked<'_>) -> Option<&'static str> {
+        if self.quantity != other.quantity {
+            Some("quantity")
+        } else if self.event_time != other.event_time {
+            Some("event time")
+        } else {
+            (self.metadata != other.metadata).then_some("metadata")
+        }
+    }
 }
 
 /// Usage that was refused because it would go beyond a limit. Nothing was counted and the

@@ -109,10 +109,11 @@ impl Tally {
             // A clock that was set back does not open a window again.
             (Some(start), _) if now < start => {}
             (None, _) => (self.start, self.end) = (Some(period.start()), Some(period.end())),
-            (Some(start), Some(end)) if end <= now => {
-                let (before, after) = (recurrence.index_of(start), recurrence.index_of(now));
-                let apart = before.zip(after).and_then(|(from, to)| to.checked_sub(from));
-                let windows = apart.unwrap_or(1).max(1);
+            (Some(_), Some(end)) if end <= now => {
+                // The one that ran, however long it was, and those between it and the present.
+                let (next, last) = (recurrence.index_of(end), recurrence.index_of(now));
+                let apart = next.zip(last).and_then(|(from, to)| to.checked_sub(from));
+                let windows = apart.unwrap_or(0).max(0).saturating_add(1);
                 let (mut left, mut debt) = (windows, debt);
                 while left > 0 {
                     left = left.saturating_sub(self.end_windows(limit, left, debt));

@@ -1,45 +1,108 @@
 //! Batches: usage ingested at the speed of an append-only ledger, with the rules of single tracks.
 
-use super::counting::{repeated, room};
+use super::bulk::Bulk;
 use super::metering::Target;
 use crate::domain::access::CustomerRef;
-use crate::domain::customer::{Customer, CustomerId};
-use crate::domain::feature::Feature;
-use crate::domain::meter::{Meter, MeterId};
+use crate::domain::customer::CustomerId;
+use crate::domain::meter::MeterId;
 use crate::domain::metering::{Asked, BATCH_MAX, Track, UsageResult};
-use crate::domain::quantity::Quantity;
 use crate::domain::text::{Code, IdempotencyKey};
 use crate::domain::usage::{UsageEvent, UsageEventId, UsageSource};
-use crate::domain::usage_page::{Entry, Series};
+use crate::domain::usage_page::Series;
 use crate::error::{Error, Result};
-use crate::ops::settlements::Settled;
-use crate::store::query::Query;
-use crate::store::schema::Col;
-use crate::tables::Stored;
 use crate::tenure::Tenure;
 use crate::tx::Tx;
-use serde_json::json;
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
-const USED: Col = <Meter as Stored>::TABLE.col("used");
-const EVENT_METER: Col = <UsageEvent as Stored>::TABLE.col("meter_id");
-
-/// A page of fewer events is not worth its columns: they stand by themselves.
+/// A batch of fewer events is no bulk: of those for one meter fewer than eight stand by themselves.
+/// In a greater one all are sealed, even if there is one for each meter, because a page is written
+/// behind the others, and an event by itself wherever its key happens to lie.
+const BULK_MIN: usize = 64;
 const PAGE_MIN: usize = 8;
 
 /// What one event of a batch comes to.
 type Answer = Result<UsageResult>;
 
-/// What the events of a batch name, and what that stands for.
-type Known<'a> = HashMap<(&'a CustomerRef, &'a str), (CustomerId, Code, MeterId)>;
+/// A batch that is being counted.
+pub(super) struct Batch<'a> {
+    tracks: &'a [Track],
+    /// How few events for one meter are counted in bulk.
+    pub(super) page_min: usize,
+    answers: Vec<Option<Answer>>,
+    /// The ids that several of its events have, because they name the same key.
+    twice: HashSet<UsageEventId>,
+    /// Of those, the place of the event that holds the key.
+    holders: HashMap<UsageEventId, usize>,
+    /// What was sealed before under keys that it names.
+    pub(super) sealed: HashMap<UsageEventId, UsageEvent>,
+    /// What it seals.
+    pub(super) series: Vec<Series>,
+}
+
+/// The events of a batch that are about one meter, in their order.
+struct Group<'a> {
+    customer: CustomerId,
+    feature: Code,
+    meter: MeterId,
+    events: Vec<Wanted<'a>>,
+}
 
 /// An event of a batch whose meter and key are known.
-struct Wanted<'a> {
-    place: usize,
-    id: UsageEventId,
-    target: Target,
-    asked: Asked<'a>,
+pub(super) struct Wanted<'a> {
+    pub(super) place: usize,
+    pub(super) track: &'a Track,
+    pub(super) id: UsageEventId,
+    pub(super) key: IdempotencyKey,
+}
+
+impl<'a> Batch<'a> {
+    fn of(tracks: &'a [Track]) -> Self {
+        let mut answers = Vec::new();
+        answers.resize_with(tracks.len(), || None);
+        let (twice, holders, sealed, series) = Default::default();
+        let page_min = if tracks.len() < BULK_MIN { PAGE_MIN } else { 1 };
+        Self { tracks, page_min, answers, twice, holders, sealed, series }
+    }
+
+    /// What is answered to an event whose key an earlier one of the batch holds.
+    pub(super) fn repeated(&self, wanted: &Wanted<'_>) -> Option<Answer> {
+        let holder = *self.holders.get(&wanted.id)?;
+        let first = self.answers.get(holder)?.as_ref()?.as_ref().ok()?;
+        let counted = Asked::increment(self.tracks.get(holder)?);
+        Some(match counted.differs_from(&wanted.asked()) {
+            None => Ok(UsageResult { duplicate: true, ..first.clone() }),
+            Some(field) => {
+                let event_id = wanted.id.uuid();
+                Err(Error::KeyReused { key: wanted.key.to_string(), field, event_id })
+            }
+        })
+    }
+
+    pub(super) fn answer(&mut self, place: usize, id: UsageEventId, answer: Answer) {
+        if answer.is_ok() && self.twice.contains(&id) {
+            self.holders.entry(id).or_insert(place);
+        }
+        if let Some(slot) = self.answers.get_mut(place) {
+            *slot = Some(answer);
+        }
+    }
+}
+
+impl<'a> Wanted<'a> {
+    pub(super) fn asked(&self) -> Asked<'a> {
+        Asked::increment(self.track)
+    }
+
+    pub(super) const fn is_keyed(&self) -> bool {
+        self.track.idempotency_key.is_some()
+    }
+
+    pub(super) fn source(&self) -> UsageSource {
+        match self.track.source {
+            UsageSource::Api => UsageSource::Batch,
+            other => other,
+        }
+    }
 }
 
 impl Tenure {
@@ -67,7 +130,8 @@ impl Tenure {
 }
 
 impl Tx<'_> {
-    /// As [`track_batch`](Self::track_batch), all or none.
+    /// As [`track_batch`](Self::track_batch), all or none: if it fails after the first event, the
+    /// whole transaction can no longer be kept.
     ///
     /// # Errors
     ///
@@ -82,297 +146,185 @@ impl Tx<'_> {
         })
     }
 
-    /// Counts many events, each as [`track`](Self::track) would. An event whose key came earlier in
-    /// the batch is a retry of that one. Without a time of their own they took place now.
+    /// Counts many events, each as [`track`](Self::track) would, one after the other: an event whose
+    /// key came earlier in the batch is a retry of that one. What is consumed of a meter is announced
+    /// together.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] when there are none or more than 10,000; the store's own.
-    pub fn track_batch(&mut self, tracks: &[Track]) -> Result<Vec<Answer>> {
+    pub fn track_batch(&mut self, tracks: &[Track]) -> Result<Vec<Result<UsageResult>>> {
         if tracks.is_empty() || tracks.len() > BATCH_MAX {
             let rule = "must be 1–10,000";
             return Err(Error::invalid("tracks", &tracks.len().to_string(), rule));
         }
-        let mut answers: Vec<Option<Answer>> = Vec::new();
-        answers.resize_with(tracks.len(), || None);
-        let mut again: Vec<usize> = Vec::new();
-        let groups = self.sorted(tracks, &mut answers, &mut again)?;
+        let mut batch = Batch::of(tracks);
+        let groups = self.grouped(&mut batch)?;
+        batch.sealed = self.sealed_before(&groups, batch.page_min)?;
         self.whole(|tx| {
-            let mut series = Vec::new();
             for group in groups {
-                tx.count_group(group, &mut answers, &mut series)?;
+                tx.count_group(group, &mut batch)?;
             }
-            tx.seal_usage(&series)
+            if batch.series.is_empty() { Ok(()) } else { tx.seal_usage(&batch.series) }
         })?;
-        // By now the events that they repeat are in the ledger, or were refused and left the key.
-        let again = again.into_iter().filter_map(|place| Some((place, tracks.get(place)?)));
-        for (place, track) in again {
-            match self.track(track) {
-                Err(error @ Error::Store(_)) => return Err(error),
-                answer => set(&mut answers, place, answer),
-            }
-        }
         let unanswered = || Err(Error::rule("an event of the batch was not answered"));
-        Ok(answers.into_iter().map(|answer| answer.unwrap_or_else(unanswered)).collect())
+        Ok(batch.answers.into_iter().map(|it| it.unwrap_or_else(unanswered)).collect())
     }
 
-    /// The events by meter, in their order; those that cannot be counted are answered.
-    fn sorted<'a>(
-        &self,
-        tracks: &'a [Track],
-        answers: &mut [Option<Answer>],
-        again: &mut Vec<usize>,
-    ) -> Result<Vec<Vec<Wanted<'a>>>> {
-        let mut groups: Vec<Vec<Wanted<'a>>> = Vec::new();
-        let mut places: HashMap<MeterId, usize> = HashMap::new();
-        let mut ids: HashSet<UsageEventId> = HashSet::with_capacity(tracks.len());
-        let mut known = Known::new();
-        for (place, track) in tracks.iter().enumerate() {
-            let mut target = match self.batch_target(track, &mut known) {
-                Ok(target) => target,
-                Err(error @ Error::Store(_)) => return Err(error),
-                Err(error) => {
-                    set(answers, place, Err(error));
-                    continue;
-                }
+    /// The events by meter; those that cannot be counted are answered.
+    fn grouped<'a>(&self, batch: &mut Batch<'a>) -> Result<Vec<Group<'a>>> {
+        let mut groups: Vec<Group<'a>> = Vec::new();
+        let mut named: HashMap<(&CustomerRef, &str), usize> = HashMap::new();
+        let mut meters: HashMap<MeterId, usize> = HashMap::new();
+        let mut ids: HashSet<UsageEventId> = HashSet::with_capacity(batch.tracks.len());
+        for (place, track) in batch.tracks.iter().enumerate() {
+            let name = (&track.customer, track.feature.as_str());
+            let known = named.get(&name).copied();
+            let (group, key) = match (known, usable_key(track)) {
+                (Some(group), Some(key)) => (group, key),
+                _ => match self.track_target(track) {
+                    Ok(Target { customer, feature, meter, key, .. }) => {
+                        let group = *meters.entry(meter).or_insert_with(|| {
+                            let events = Vec::new();
+                            groups.push(Group { customer, feature, meter, events });
+                            groups.len().saturating_sub(1)
+                        });
+                        named.insert(name, group);
+                        (group, key)
+                    }
+                    Err(error @ Error::Store(_)) => return Err(error),
+                    Err(error) => {
+                        batch.answer(place, UsageEventId::from(uuid::Uuid::nil()), Err(error));
+                        continue;
+                    }
+                },
             };
-            if target.source == UsageSource::Api {
-                target.source = UsageSource::Batch;
-            }
-            let id = UsageEventId::of(target.meter, &target.key);
-            if !ids.insert(id) {
-                again.push(place);
-                continue;
-            }
-            let group = *places.entry(target.meter).or_insert_with(|| {
-                groups.push(Vec::new());
-                groups.len().saturating_sub(1)
-            });
             if let Some(group) = groups.get_mut(group) {
-                group.push(Wanted { place, id, target, asked: Asked::increment(track) });
+                let id = UsageEventId::of(group.meter, &key);
+                if !ids.insert(id) {
+                    batch.twice.insert(id);
+                }
+                group.events.push(Wanted { place, track, id, key });
             }
         }
         Ok(groups)
     }
 
-    /// Whose meter an event is about; each customer and feature is looked up once.
-    fn batch_target<'a>(&self, track: &'a Track, known: &mut Known<'a>) -> Result<Target> {
-        let place = (&track.customer, track.feature.as_str());
-        match (known.get(&place), track.idempotency_key.as_deref()) {
-            (Some((customer, feature, meter)), Some(key)) if track.quantity.is_positive() => {
-                let key = IdempotencyKey::parse(key).map_err(Error::malformed("idempotencyKey"))?;
-                let (customer, feature, meter) = (*customer, feature.clone(), *meter);
-                let (keyed, source, performed_by) = (true, track.source, None);
-                Ok(Target { customer, feature, meter, key, keyed, source, performed_by })
-            }
-            _ => {
-                let target = self.track_target(track)?;
-                known.insert(place, (target.customer, target.feature.clone(), target.meter));
-                Ok(target)
+    /// Of what may be counted in bulk, the events that were sealed before.
+    fn sealed_before(
+        &self,
+        groups: &[Group<'_>],
+        page_min: usize,
+    ) -> Result<HashMap<UsageEventId, UsageEvent>> {
+        let many = groups.iter().filter(|group| group.events.len() >= page_min);
+        let asked: Vec<_> = many
+            .flat_map(|group| {
+                let keyed = group.events.iter().filter(|wanted| wanted.is_keyed());
+                keyed.map(|wanted| (group.meter, wanted.id, &wanted.key))
+            })
+            .collect();
+        if asked.is_empty() { Ok(HashMap::new()) } else { self.view().sealed_usage(&asked) }
+    }
+
+    /// Counts the events of one meter.
+    fn count_group(&mut self, group: Group<'_>, batch: &mut Batch<'_>) -> Result<()> {
+        let Group { customer, feature, meter, mut events } = group;
+        let about = (customer, &feature, meter);
+        loop {
+            match self.open_bulk(about, events.len(), batch)? {
+                Some(open) if open.meter.opens => {
+                    // The first use opens a window. What follows counts in it.
+                    let mut rest = events.into_iter();
+                    while let Some(wanted) = rest.next()
+                        && !self.count_one(about, wanted, batch)?
+                    {}
+                    events = rest.collect();
+                }
+                Some(open) => return self.count_runs(about, open, events, batch),
+                None => return self.count_singly(about, events, batch),
             }
         }
     }
 
-    /// Counts the events of one meter: those of its running window in bulk, others one by one.
-    fn count_group<'a>(
+    /// Counts the events of one meter in their order: those that can be in bulk, and between them
+    /// the others one by one.
+    fn count_runs(
         &mut self,
-        mut group: Vec<Wanted<'a>>,
-        answers: &mut [Option<Answer>],
-        series: &mut Vec<Series>,
+        about: About<'_>,
+        open: Bulk,
+        events: Vec<Wanted<'_>>,
+        batch: &mut Batch<'_>,
     ) -> Result<()> {
-        let Some(open) = self.open_bulk(&group)? else {
-            return self.count_singly(group, answers);
-        };
-        let (now, meter) = (self.now(), &open.meter);
-        let is_timed = group.iter().any(|wanted| wanted.asked.event_time.is_some());
-        let thawed = if is_timed { self.view().thawed_since(meter.customer_id)? } else { None };
-        let since = meter.steady_since.max(meter.window_start);
-        let since = thawed.map_or(since, |thawed| since.max(thawed));
-        let since = since.max(now.saturating_sub(self.config().late_usage_max));
-        // Usage in other windows, in frozen periods, too long ago, or before the present right began
-        // is judged one by one.
-        let in_bulk = |wanted: &Wanted<'a>| {
-            let at = wanted.asked.event_time.unwrap_or(now);
-            (wanted.asked.event_time.is_none() || at >= since)
-                && at <= now.saturating_add(self.config().early_usage_max)
-                && meter.window_end.is_none_or(|end| at < end)
-        };
-        let singly: Vec<Wanted<'a>> = group.extract_if(.., |wanted| !in_bulk(wanted)).collect();
-        if group.len() < PAGE_MIN {
-            group.extend(singly);
-            group.sort_unstable_by_key(|wanted| wanted.place);
-            return self.count_singly(group, answers);
+        let present = self.present(&open.meter, &events)?;
+        if events.iter().all(|wanted| present.holds(wanted)) {
+            return self.count_in_bulk(open, events, batch);
         }
-        self.count_in_bulk(open, group, answers, series)?;
-        self.count_singly(singly, answers)
+        let mut run = Vec::new();
+        for wanted in events {
+            if present.holds(&wanted) {
+                run.push(wanted);
+                continue;
+            }
+            self.count_run(about, std::mem::take(&mut run), batch)?;
+            self.count_one(about, wanted, batch)?;
+        }
+        self.count_run(about, run, batch)
+    }
+
+    fn count_run(
+        &mut self,
+        about: About<'_>,
+        events: Vec<Wanted<'_>>,
+        batch: &mut Batch<'_>,
+    ) -> Result<()> {
+        match self.open_bulk(about, events.len(), batch)? {
+            Some(open) => self.count_in_bulk(open, events, batch),
+            None => self.count_singly(about, events, batch),
+        }
     }
 
     fn count_singly(
         &mut self,
-        group: Vec<Wanted<'_>>,
-        answers: &mut [Option<Answer>],
+        about: About<'_>,
+        events: Vec<Wanted<'_>>,
+        batch: &mut Batch<'_>,
     ) -> Result<()> {
-        for Wanted { place, target, asked, .. } in group {
-            match self.count(&target, &asked) {
-                Err(error @ Error::Store(_)) => return Err(error),
-                answer => set(answers, place, answer),
-            }
+        for wanted in events {
+            self.count_one(about, wanted, batch)?;
         }
         Ok(())
     }
 
-    /// The meter of a group, up to date, if its events can be counted in bulk.
-    fn open_bulk(&self, group: &[Wanted<'_>]) -> Result<Option<Bulk>> {
-        let Some(first) = group.first().filter(|_| group.len() >= PAGE_MIN) else {
-            return Ok(None);
-        };
-        let view = self.view();
-        let feature = view.cached_feature(first.target.feature.as_str())?;
-        let Some(feature) = feature.filter(|it| it.billing_meter.is_none()) else {
-            return Ok(None);
-        };
-        let Some(stored) = self.get::<Meter>(first.target.meter)? else { return Ok(None) };
-        let now = self.now().max(stored.window_start);
-        let settled = if stored.is_fresh(now) {
-            None
-        } else {
-            let barred = self.require::<Customer>(stored.customer_id)?.barred();
-            Some(view.settled(stored.clone(), barred, now)?)
-        };
-        let meter = settled.as_ref().map_or(&stored, |settled| &settled.books.meter).clone();
-        if meter.opens || meter.denial.is_some() {
-            return Ok(None);
-        }
-        Ok(Some(Bulk { meter, stored, settled, feature }))
-    }
-
-    fn count_in_bulk(
+    /// Counts one event as a track. Returns whether it was counted now.
+    fn count_one(
         &mut self,
-        open: Bulk,
-        group: Vec<Wanted<'_>>,
-        answers: &mut [Option<Answer>],
-        series: &mut Vec<Series>,
-    ) -> Result<()> {
-        let Bulk { mut meter, stored, settled, feature } = open;
-        let known = self.known(&meter, &group)?;
-        let before = meter.used;
-        let mut pages: Vec<Series> = Vec::new();
-        for Wanted { place, id, target, asked } in group {
-            if let Some(first) = known.get(&id) {
-                set(answers, place, repeated(first, &target, &asked));
-                continue;
-            }
-            let delta = match room(&meter, &feature, meter.used, asked.quantity) {
-                Ok(delta) => delta,
-                Err(refusal) => {
-                    set(answers, place, Err(refusal));
-                    continue;
-                }
-            };
-            let entry = Entry {
-                id,
-                key: target.key,
-                quantity: delta,
-                requested: (delta != asked.quantity).then_some(asked.quantity),
-                event_time: asked.event_time.unwrap_or(self.now()),
-                is_timed: asked.event_time.is_some(),
-                metadata: asked.metadata.cloned(),
-            };
-            set(answers, place, Ok(UsageResult::of_entry(&meter, &entry)));
-            // Another source begins another page.
-            match pages.last_mut().filter(|page| page.source == target.source) {
-                Some(page) => page.entries.push(entry),
-                None => pages.push(series_of(&meter, target.source, entry)),
-            }
-            meter.used = meter.used.checked_add(delta).ok_or(Error::Overflow("usage"))?;
+        (customer, feature, meter): About<'_>,
+        wanted: Wanted<'_>,
+        batch: &mut Batch<'_>,
+    ) -> Result<bool> {
+        if let Some(answer) = batch.repeated(&wanted) {
+            batch.answer(wanted.place, wanted.id, answer);
+            return Ok(false);
         }
-        let events: usize = pages.iter().map(|page| page.entries.len()).sum();
-        if events == 0 {
-            return Ok(());
-        }
-        series.extend(pages);
-        self.keep_bulk(&meter, &stored, settled, before)?;
-        let used = meter.used.checked_sub(before).ok_or(Error::Overflow("usage"))?;
-        let data = json!({
-            "feature": meter.feature_code, "quantity": used, "used": meter.used, "events": events,
-        });
-        self.announce("entitlement.consumed", meter.id, meter.customer_id, data);
-        self.tell_thresholds(&meter, &feature, before, meter.used);
-        Ok(())
-    }
-
-    /// Of the events of a group, those that were counted before.
-    fn known(
-        &self,
-        meter: &Meter,
-        group: &[Wanted<'_>],
-    ) -> Result<HashMap<UsageEventId, UsageEvent>> {
-        let mut known = HashMap::new();
-        let keyed = || group.iter().filter(|wanted| wanted.target.keyed);
-        if meter.has_pages {
-            let asked: Vec<_> = keyed().map(|it| (meter.id, it.id, &it.target.key)).collect();
-            known = self.view().sealed_usage(&asked)?;
-        }
-        let single = Query::all().eq(EVENT_METER, &meter.id);
-        if self.view().first::<UsageEvent>(single)?.is_some() {
-            for wanted in keyed() {
-                if let Some(first) = self.get::<UsageEvent>(wanted.id)? {
-                    known.insert(wanted.id, first);
-                }
-            }
-        }
-        Ok(known)
-    }
-
-    fn keep_bulk(
-        &mut self,
-        meter: &Meter,
-        stored: &Meter,
-        settled: Option<Settled>,
-        before: Quantity,
-    ) -> Result<()> {
-        let mut meter = meter.clone();
-        let has_pages = std::mem::replace(&mut meter.has_pages, true);
-        match settled {
-            Some(mut settled) => {
-                settled.books.meter = meter;
-                self.keep_settled(&mut settled, Some(stored))
-            }
-            None if has_pages => {
-                let by = meter.used.checked_sub(before).ok_or(Error::Overflow("usage"))?;
-                self.add::<Meter>(meter.id, USED, by.millionths()).map(drop)
-            }
-            None => self.put(&meter),
-        }
+        let (keyed, source) = (wanted.is_keyed(), wanted.source());
+        let Wanted { place, track, id, key } = wanted;
+        let (feature, performed_by) = (feature.clone(), None);
+        let target = Target { customer, feature, meter, key, keyed, source, performed_by };
+        let answer = match self.count(&target, &Asked::increment(track)) {
+            Err(error @ Error::Store(_)) => return Err(error),
+            answer => answer,
+        };
+        let is_new = answer.as_ref().is_ok_and(|it| !it.duplicate);
+        batch.answer(place, id, answer);
+        Ok(is_new)
     }
 }
 
-/// A meter whose events are counted in bulk.
-struct Bulk {
-    meter: Meter,
-    stored: Meter,
-    settled: Option<Settled>,
-    feature: Arc<Feature>,
-}
+/// Whose meter of what.
+pub(super) type About<'a> = (CustomerId, &'a Code, MeterId);
 
-/// The first event of a page.
-fn series_of(meter: &Meter, source: UsageSource, first: Entry) -> Series {
-    Series {
-        meter_id: meter.id,
-        customer_id: meter.customer_id,
-        feature_code: meter.feature_code.clone(),
-        window_start: meter.window_start,
-        previous_value: meter.used,
-        quantity_limit: meter.limit,
-        usage_ceiling: meter.free_ceiling(),
-        included_quantity: meter.included,
-        source,
-        entries: vec![first],
-    }
-}
-
-fn set(answers: &mut [Option<Answer>], place: usize, answer: Answer) {
-    if let Some(slot) = answers.get_mut(place) {
-        *slot = Some(answer);
-    }
+/// The key of an event that is at fault in nothing and has one.
+fn usable_key(track: &Track) -> Option<IdempotencyKey> {
+    let key = track.idempotency_key.as_deref().filter(|_| track.quantity.is_positive())?;
+    IdempotencyKey::parse(key).ok()
 }

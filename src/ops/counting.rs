@@ -8,7 +8,7 @@ use crate::domain::feature::{Feature, Overage};
 use crate::domain::meter::Meter;
 use crate::domain::metering::{Asked, LimitExceeded, UsageResult};
 use crate::domain::quantity::Quantity;
-use crate::domain::text::{Code, Note};
+use crate::domain::text::{Code, IdempotencyKey, Note};
 use crate::domain::threshold;
 use crate::domain::usage::{
     DeliveryStatus, Refund, SnapshotType, UsageEvent, UsageEventId, UsageEventType, UsageWindow,
@@ -85,7 +85,7 @@ impl Tx<'_> {
             }
             None => None,
         };
-        first.map(|first| repeated(&first, target, asked)).transpose()
+        first.map(|first| repeated(&first, &target.key, asked)).transpose()
     }
 
     /// The event with this id, wherever it is kept.
@@ -106,14 +106,14 @@ impl Tx<'_> {
             && admitted.meter.has_pages
             && let Some(first) = self.view().sealed_event(id)?
         {
-            return repeated(&first, target, asked);
+            return repeated(&first, &target.key, asked);
         }
         let mut event = self.event(id, target, asked, &admitted);
         let posting = self.post(&mut event, &admitted.feature)?;
         // The insert itself tells whether the key was used: most calls are no retries.
         if !self.insert(&event)? {
             let first = self.require::<UsageEvent>(id)?;
-            return repeated(&first, target, asked);
+            return repeated(&first, &target.key, asked);
         }
         self.effect(admitted, &event)?;
         self.hand_over(posting)?;
@@ -399,14 +399,14 @@ impl Tx<'_> {
 /// The answer to a key that was used before: the first one, if it was used for the same.
 pub(crate) fn repeated(
     first: &UsageEvent,
-    target: &Target,
+    key: &IdempotencyKey,
     asked: &Asked<'_>,
 ) -> Result<UsageResult> {
     match first.differs_from(asked) {
         None => Ok(first.result(true)),
         Some(field) => {
             let event_id = first.id.uuid();
-            Err(Error::KeyReused { key: target.key.to_string(), field, event_id })
+            Err(Error::KeyReused { key: key.to_string(), field, event_id })
         }
     }
 }

@@ -9,6 +9,7 @@ mod access;
 mod backfill;
 mod batch;
 mod billing;
+mod bulk;
 mod consumption;
 mod contacts;
 mod counting;

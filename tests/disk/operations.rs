@@ -4,9 +4,9 @@
 
 use crate::world::{BEGINNING, CREDITS, ORG, World};
 use tenure::{
-    AccessPatch, ContactDraft, Correction, CustomerDraft, Error, FeatureDraft, NewFlair, NewGrant,
-    NewLink, NewSubscription, Onboard, Quantity, Result, TierDraft, TierFeature, Track, UserDraft,
-    When,
+    AccessPatch, Commit, ContactDraft, Correction, CustomerDraft, Error, FeatureDraft, NewFlair,
+    NewGrant, NewLink, NewSubscription, Onboard, Quantity, Reserve, Result, TierDraft, TierFeature,
+    Track, UsageResult, UserDraft, When,
 };
 use time::Duration;
 
@@ -96,6 +96,44 @@ pub const OPERATIONS: &[Operation] = &[
         let track = Track::new(ORG, CREDITS).at(BEGINNING + Duration::days(20)).key("k3");
         world.tenure.write(|tx| tx.track(&track).map(drop))
     }),
+    ("track a batch", |world| {
+        let credits = (0..60).map(|n| Track::new(ORG, CREDITS).key(format!("b{n}")));
+        let storage = (0..20).map(|n| Track::new(world.customer, "storage").key(format!("b{n}")));
+        let batch: Vec<Track> = credits.chain(storage).collect();
+        counted(world.tenure.track_batch(&batch)?)
+    }),
+    ("track a small batch, all or none", |world| {
+        let batch: Vec<Track> =
+            (0..9).map(|n| Track::new(ORG, CREDITS).key(format!("w{n}"))).collect();
+        world.tenure.track_batch_whole(&batch).map(drop)
+    }),
+    ("track a batch that is refused in part", |world| {
+        let track = |n: u32| Track::new(ORG, CREDITS).quantity(30).key(format!("r{n}"));
+        let batch: Vec<Track> = (0..70).map(track).collect();
+        let answers = world.tenure.track_batch(&batch)?;
+        assert_eq!(answers.iter().filter(|it| it.is_ok()).count(), 33);
+        Ok(())
+    }),
+    ("track all", |world| {
+        let tracks = [CREDITS, "storage"].map(|feature| Track::new(ORG, feature).key("all"));
+        world.tenure.track_all(&tracks).map(drop)
+    }),
+    ("set a level", |world| {
+        world.tenure.write(|tx| tx.set_level(world.customer, "seats", 7).map(drop))
+    }),
+    ("reserve", |world| world.tenure.write(|tx| tx.reserve(&hold(40)).map(drop))),
+    ("reserve and commit", |world| {
+        world.tenure.write(|tx| {
+            let hold = tx.reserve(&hold(41))?;
+            tx.commit(&Commit::new(hold.id, 30)).map(drop)
+        })
+    }),
+    ("reserve and release", |world| {
+        world.tenure.write(|tx| {
+            let hold = tx.reserve(&hold(42))?;
+            tx.release(hold.id).map(drop)
+        })
+    }),
     ("set the usage", |world| {
         let correction = Correction::new(ORG, CREDITS, 2, "counted by hand").key("c1");
         world.tenure.write(|tx| tx.set_usage(&correction).map(drop))
@@ -148,6 +186,15 @@ pub const OPERATIONS: &[Operation] = &[
         })
     }),
 ];
+
+/// Room for so many credits.
+fn hold(quantity: u32) -> Reserve {
+    Reserve::new(ORG, CREDITS, quantity, Duration::HOUR).key(format!("hold-{quantity}"))
+}
+
+fn counted(answers: Vec<Result<UsageResult>>) -> Result<()> {
+    answers.into_iter().try_for_each(|answer| answer.map(drop))
+}
 
 fn first_three(id: tenure::EventId) -> bool {
     id.sequence() <= 3

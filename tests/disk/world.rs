@@ -117,7 +117,10 @@ impl Place {
                         Value::Integer(int) => write!(dump, " {int}"),
                         Value::Real(real) => write!(dump, " {real}"),
                         Value::Text(text) => write!(dump, " `{text}`"),
-                        Value::Blob(id) => write!(dump, " {}", Uuid::from_slice(&id).unwrap()),
+                        Value::Blob(bytes) => match Uuid::from_slice(&bytes) {
+                            Ok(id) => write!(dump, " {id}"),
+                            Err(_) => write!(dump, " {bytes:02x?}"),
+                        },
                     };
                 }
                 dump.push('\n');
@@ -163,6 +166,7 @@ fn furnish(tx: &mut tenure::Tx<'_>) -> Result<CustomerId> {
     };
     tx.define_feature(CREDITS, &FeatureDraft::default().name("AI credits"))?;
     tx.define_feature("storage", &FeatureDraft::default())?;
+    tx.define_feature("seats", &FeatureDraft::default().measure("level"))?;
     tx.define_tier(&tier("starter", 19, 100))?;
     tx.define_tier(&tier("pro", 49, 1_000))?;
     let customer = tx.create_customer(&CustomerDraft::named("Acme Inc."))?.id;
@@ -170,6 +174,7 @@ fn furnish(tx: &mut tenure::Tx<'_>) -> Result<CustomerId> {
     tx.apply_tier(customer, "pro", &[])?;
     let storage = AccessPatch::new().limit(Quantity::from(1_000_000));
     tx.set_access(customer, "storage", &storage)?;
+    tx.set_access(customer, "seats", &storage)?;
     tx.track(&Track::new(customer, CREDITS).quantity(5).key("first"))?;
     tx.track(&Track::new(customer, "storage").quantity(5).key("first"))?;
     Ok(customer)

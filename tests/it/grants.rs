@@ -18,6 +18,7 @@ stories![
     a_suspended_right_is_passed_over,
     rollover_keeps_to_its_bounds_also_over_ten_idle_years,
     windows_end_under_the_terms_that_they_had,
+    a_window_that_is_made_shorter_ends_once,
     a_grant_that_begins_later_has_nothing_to_carry_on,
     a_clock_set_back_gives_no_grant_anew,
     what_is_beyond_limits_counts_again_in_every_window_that_it_fills,
@@ -224,6 +225,18 @@ fn windows_end_under_the_terms_that_they_had(world: &World) {
     // Nobody has seen the window end when the limit is raised.
     world.limit(acme, 500);
     assert_eq!(world.all_left(acme), 510.into());
+}
+
+fn a_window_that_is_made_shorter_ends_once(world: &World) {
+    let acme = world.meter(10);
+    let rollover = Rollover { max: 1_000.into(), min: 0.into() };
+    let weekly = AccessPatch::new().rollover(rollover).resets(ResetPeriod::Weekly);
+    world.allow(acme, CREDITS, &weekly);
+    world.clock.advance(Duration::DAY);
+    world.allow(acme, CREDITS, &AccessPatch::new().resets(ResetPeriod::Daily));
+    assert_eq!(world.all_left(acme), 10.into());
+    world.clock.advance(Duration::DAY);
+    assert_eq!(world.all_left(acme), 20.into());
 }
 
 fn a_grant_that_begins_later_has_nothing_to_carry_on(world: &World) {

@@ -25,6 +25,7 @@
 mod support;
 
 mod bad_input;
+mod batch;
 mod billing;
 mod calendar_facts;
 mod checks;

@@ -202,6 +202,9 @@ impl Grant {
 
     fn give_back(&mut self, quantity: i64) -> i64 {
         let given = quantity.min(self.used());
+        if given == 0 {
+            return 0;
+        }
         for run in &mut self.runs {
             run.uses.push(-given.min(run.used()));
         }
