@@ -40,6 +40,7 @@ pub(crate) struct Scope {
 }
 
 impl Scope {
+    #[expect(clippy::too_many_arguments, reason = "each is another thing of the handle")]
     pub(crate) fn new(
         org: OrgId,
         product: ProductId,

@@ -285,14 +285,13 @@ impl Changes {
     /// Notes that the record `id` of `table` changes; `row` is what it becomes.
     pub(crate) fn note(&mut self, table: &Table, id: Uuid, row: Option<&Row>) {
         match table.name {
-            "meter" | "customer" | "feature" | "link" => self.record(id),
+            // A balance has the id of its meter, and is written with it.
+            "meter" | "balance" | "customer" | "feature" | "link" => self.record(id),
             // No check looks at these.
             "org" | "counter" | "event" | "user" | "display_name" | "flair" | "contact"
             | "link_key" | "tier" | "subscription" | "usage_event" | "refund"
             | "usage_snapshot" | "usage_page" | "key_manifest" | "key_block" | "usage_period"
             | "usage_record" | "delivery" | "delivery_queue" | "burn" => {}
-            // What it adds up to is in its meter, which is written with it.
-            "balance" => self.record(id),
             // What belongs to a customer is seen, if at all, by the checks of that customer.
             _ => match row.and_then(|row| Some(row.at(table.position("customer_id")?))) {
                 Some(Value::Uuid(customer)) => self.record(*customer),

@@ -137,7 +137,7 @@ impl Tx<'_> {
             return Ok(());
         }
         batch.series.extend(pages);
-        self.keep_bulk(&meter, stored, settled, before)?;
+        self.keep_bulk(&meter, &stored, settled, before)?;
         let used = meter.used.checked_sub(before).ok_or(Error::Overflow("usage"))?;
         let data = json!({
             "feature": meter.feature_code, "quantity": used, "used": meter.used, "events": events,
@@ -169,7 +169,7 @@ impl Tx<'_> {
     fn keep_bulk(
         &mut self,
         meter: &Meter,
-        stored: Meter,
+        stored: &Meter,
         settled: Option<Settled>,
         before: Quantity,
     ) -> Result<()> {
@@ -178,7 +178,7 @@ impl Tx<'_> {
         match settled {
             Some(mut settled) => {
                 settled.books.meter = meter;
-                self.keep_settled(&mut settled, Some(&stored))
+                self.keep_settled(&mut settled, Some(stored))
             }
             None if has_pages => {
                 let by = meter.used.checked_sub(before).ok_or(Error::Overflow("usage"))?;
