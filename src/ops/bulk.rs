@@ -137,14 +137,13 @@ impl Tx<'_> {
             return Ok(());
         }
         batch.series.extend(pages);
-        self.keep_bulk(&meter, stored, settled, before)?;
         let used = meter.used.checked_sub(before).ok_or(Error::Overflow("usage"))?;
         let data = json!({
             "feature": meter.feature_code, "quantity": used, "used": meter.used, "events": events,
         });
         self.announce("entitlement.consumed", meter.id, meter.customer_id, data);
         self.tell_thresholds(&meter, &feature, before, meter.used);
-        Ok(())
+        self.keep_bulk(meter, &stored, settled, before)
     }
 
     /// Of the events that stand by themselves, those with the keys of `events`.
@@ -168,17 +167,16 @@ impl Tx<'_> {
 
     fn keep_bulk(
         &mut self,
-        meter: &Meter,
-        stored: Meter,
+        mut meter: Meter,
+        stored: &Meter,
         settled: Option<Settled>,
         before: Quantity,
     ) -> Result<()> {
-        let mut meter = meter.clone();
         let has_pages = std::mem::replace(&mut meter.has_pages, true);
         match settled {
             Some(mut settled) => {
                 settled.books.meter = meter;
-                self.keep_settled(&mut settled, Some(&stored))
+                self.keep_settled(&mut settled, Some(stored))
             }
             None if has_pages => {
                 let by = meter.used.checked_sub(before).ok_or(Error::Overflow("usage"))?;
