@@ -8,7 +8,11 @@
 //! cargo run --example usage_metering chart.svg
 //! ```
 
-#![expect(clippy::arithmetic_side_effects, reason = "the numbers of an example are small")]
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "the numbers of an example are small"
+)]
 
 use plotters::prelude::*;
 use std::collections::BTreeMap;

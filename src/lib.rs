@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod billing;
+mod builder;
+mod config;
 pub mod domain;
 mod error;
 pub mod noun;
@@ -11,9 +13,13 @@ mod record;
 pub mod store;
 mod tables;
 mod tenure;
+mod tracker;
 mod tx;
 pub mod value;
+mod warm;
 
+pub use builder::Builder;
+pub use config::Config;
 pub use domain::access::{Access, CustomerRef, Denial, DenialReason, Remedy};
 pub use domain::balance::{Balance, Burn, BurnId, BurnedShare};
 pub use domain::billing::{
@@ -83,5 +89,6 @@ pub use ops::{
 pub use page::{Cursor, PAGE_MAX, Page};
 pub use store::{OrgId, Outcome, Store};
 pub use tables::nouns;
-pub use tenure::{Builder, Config, Preview, Tenure};
+pub use tenure::{Preview, Tenure};
+pub use tracker::{Ticket, Tracker, TrackerOptions};
 pub use tx::{Tx, View};

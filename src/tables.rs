@@ -50,7 +50,8 @@ macro_rules! tables {
     })+) => {
         $(impl Stored for $noun {
             const TABLE: &'static Table = {
-                const TABLE: Table = Table {
+                // One place for all: backends find a table again by its address.
+                static TABLE: Table = Table {
                     name: $table,
                     columns: <$noun as Record>::COLUMNS,
                     indexes: &[

@@ -1,24 +1,23 @@
 //! The handle that a host keeps, and how transactions are run on it.
 
+use crate::builder::{Builder, Clock, Ids};
+use crate::config::Config;
 use crate::domain::billing::BillingGateway;
 use crate::domain::event::Event;
 use crate::domain::instant;
 use crate::domain::link::ProductId;
 use crate::domain::org::{Org, OrgKey};
-use crate::domain::smart_link::MIN_CONFIDENCE;
-use crate::domain::text::{Code, Name};
-use crate::domain::threshold::DEFAULT_PERCENTAGES;
-use crate::domain::usage_record::UsageFigure;
+use crate::domain::text::Name;
 use crate::error::{Error, Result};
 use crate::ops::filters::Filters;
-use crate::store::{HostTransaction, OrgId, Store, StoreError, WriteBody, Writer};
+use crate::store::{HostTransaction, OrgId, Store, StoreError, Unjoined, WriteBody, Writer};
 use crate::tables::TABLES;
 use crate::tx::{Scope, Tx, View};
+use crate::warm::{Changes, Warm};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use time::{Duration, OffsetDateTime};
-use uuid::Uuid;
+use time::OffsetDateTime;
 
 /// The handle that a host keeps: cheap to clone, to be shared between threads, the same type over
 /// every backend.
@@ -51,6 +50,8 @@ struct Shared {
     ids: Ids,
     config: Arc<Config>,
     billing: Option<Arc<dyn BillingGateway>>,
+    /// What checks found, if nobody else writes.
+    warm: Option<Arc<Warm>>,
     /// Orgs that are known to be in the directory.
     listed: Mutex<HashSet<OrgId>>,
     filters: Arc<Filters>,
@@ -67,127 +68,6 @@ impl std::fmt::Debug for Tenure {
     }
 }
 
-type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
-
-/// Where new ids come from.
-#[derive(Clone)]
-pub(crate) struct Ids(Arc<dyn Fn(OffsetDateTime) -> Uuid + Send + Sync>);
-
-impl Ids {
-    pub(crate) fn next(&self, now: OffsetDateTime) -> Uuid {
-        (self.0)(now)
-    }
-
-    /// A random number, as random as the ids are.
-    pub(crate) fn random(&self) -> u128 {
-        let id = (self.0)(OffsetDateTime::UNIX_EPOCH);
-        Uuid::new_v5(&id, b"random").as_u128()
-    }
-}
-
-/// The numbers that a host can change.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Config {
-    /// How far back usage may lie when it is tracked: 35 days.
-    pub late_usage_max: Duration,
-    /// How far ahead of the clock usage may lie: five minutes.
-    pub early_usage_max: Duration,
-    /// At which percentages of a limit an event is written, in whole percent, also above 100: 80, 90
-    /// and 100.
-    pub thresholds: Vec<u32>,
-    /// How much memory the handle and its clones may use, in bytes, to remember which idempotency
-    /// keys batches have brought: 64 MiB. It takes two bytes for each key; what does not fit is
-    /// read from the store when it is needed, which is right as well, and slower.
-    pub key_memory_max: usize,
-    /// In which named figure of a usage period the usage of a feature counts: none, so that each is
-    /// listed by its code. What was added up already is not sorted anew: set it from the start.
-    pub usage_figures: BTreeMap<Code, UsageFigure>,
-    /// How sure smart linking must be to link, 0–1: 0.6. Anything else is refused when it is used.
-    pub min_confidence: f64,
-    /// After how many attempts usage that the billing gateway does not take is given up: 100, which
-    /// takes about three weeks. At least one is made.
-    pub delivery_attempts_max: u32,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            late_usage_max: Duration::days(35),
-            early_usage_max: Duration::minutes(5),
-            key_memory_max: 64 << 20,
-            thresholds: DEFAULT_PERCENTAGES.to_vec(),
-            usage_figures: BTreeMap::new(),
-            min_confidence: MIN_CONFIDENCE,
-            delivery_attempts_max: 100,
-        }
-    }
-}
-
-/// A handle in the making: a store and what differs from the defaults.
-#[must_use = "`open` makes the handle"]
-pub struct Builder {
-    store: Arc<dyn Store>,
-    clock: Clock,
-    ids: Ids,
-    config: Config,
-    billing: Option<Arc<dyn BillingGateway>>,
-}
-
-impl Builder {
-    /// Takes the time from `clock` instead of the system's.
-    ///
-    /// ```
-    /// use tenure::Tenure;
-    /// use tenure::store::memory::MemoryStore;
-    /// use time::macros::datetime;
-    ///
-    /// let noon = datetime!(2026-01-31 12:00 UTC);
-    /// let tenure = Tenure::builder(MemoryStore::new()).clock(move || noon).open()?;
-    /// assert_eq!(tenure.now(), noon);
-    /// # Ok::<_, tenure::Error>(())
-    /// ```
-    pub fn clock(mut self, clock: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
-        self.clock = Arc::new(clock);
-        self
-    }
-
-    /// Takes new ids from `ids`, given the instant, instead of making UUIDs (version 7). For tests
-    /// that compare runs; each must be new.
-    pub fn ids(mut self, ids: impl Fn(OffsetDateTime) -> Uuid + Send + Sync + 'static) -> Self {
-        self.ids = Ids(Arc::new(ids));
-        self
-    }
-
-    /// Uses other numbers than the defaults.
-    pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// Asks `gateway` about checkouts and subscriptions, and sends it the usage that it bills.
-    pub fn billing(mut self, gateway: impl BillingGateway + 'static) -> Self {
-        self.billing = Some(Arc::new(gateway));
-        self
-    }
-
-    /// Makes the store's tables usable and gives the handle.
-    ///
-    /// # Errors
-    ///
-    /// When the store's tables cannot be brought to this version's shape.
-    pub fn open(self) -> Result<Tenure> {
-        let Self { store, clock, ids, config, billing } = self;
-        store.install(TABLES)?;
-        let product = ProductId::parse("default").map_err(Error::malformed("product"))?;
-        let listed = Mutex::default();
-        let filters = Arc::new(Filters::new(config.key_memory_max));
-        let config = Arc::new(config);
-        let shared = Arc::new(Shared { store, clock, ids, config, billing, listed, filters });
-        Ok(Tenure { shared, org: OrgId::DEFAULT, org_name: None, product, actor: "system".into() })
-    }
-}
-
 impl Tenure {
     /// Opens `store` with the defaults.
     ///
@@ -198,15 +78,17 @@ impl Tenure {
         Self::builder(store).open()
     }
 
-    /// Opens `store` with something else than the defaults.
-    pub fn builder(store: impl Store + 'static) -> Builder {
-        Builder {
-            store: Arc::new(store),
-            clock: Arc::new(system_clock),
-            ids: Ids(Arc::new(time_ordered_id)),
-            config: Config::default(),
-            billing: None,
-        }
+    /// The handle that `builder` describes.
+    pub(crate) fn built(builder: Builder) -> Result<Self> {
+        let Builder { store, clock, ids, config, billing, warm } = builder;
+        store.install(TABLES)?;
+        let product = ProductId::parse("default").map_err(Error::malformed("product"))?;
+        let listed = Mutex::default();
+        let filters = Arc::new(Filters::new(config.key_memory_max));
+        let config = Arc::new(config);
+        let warm = warm.map(|answers| Arc::new(Warm::new(answers)));
+        let shared = Arc::new(Shared { store, clock, ids, config, billing, warm, listed, filters });
+        Ok(Self { shared, org: OrgId::DEFAULT, org_name: None, product, actor: "system".into() })
     }
 
     /// A handle that acts in the org of this name, which is another for every name: one that was not
@@ -268,7 +150,7 @@ impl Tenure {
         &self,
         mut body: impl FnMut(&View<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let _inside = Inside::enter(&*self.shared.store)?;
+        let _inside = Inside::enter(self.store_address())?;
         let scope = self.scope();
         let mut outcome = None;
         let read = self.shared.store.read(self.org, &mut |reader| {
@@ -321,7 +203,7 @@ impl Tenure {
         body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
         verdict: impl FnMut(Vec<Event>) -> Result<(), StoreError>,
     ) -> Result<T, E> {
-        let _inside = Inside::enter(&*self.shared.store)?;
+        let _inside = Inside::enter(self.store_address())?;
         self.run(&mut |org, body| self.shared.store.write(org, body), body, verdict)
     }
 
@@ -332,13 +214,17 @@ impl Tenure {
     ///
     /// # Errors
     ///
-    /// What `body` returned, or the store's own error.
+    /// What `body` returned, or the store's own error; [`Unjoined::SoleWriter`] on a handle that is
+    /// the [only writer](Builder::sole_writer).
     pub fn within<T, E: From<Error>>(
         &self,
         host: &dyn HostTransaction,
         body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        let _inside = Inside::enter(&*self.shared.store)?;
+        if self.shared.warm.is_some() {
+            return Err(E::from(Error::Store(StoreError::NotJoined(Unjoined::SoleWriter))));
+        }
+        let _inside = Inside::enter(self.store_address())?;
         // Not remembered as listed: the host may yet roll back.
         self.list_in(&mut |org, body| host.write(org, body))?;
         self.run(&mut |org, body| host.write(org, body), body, |_| Ok(()))
@@ -351,13 +237,20 @@ impl Tenure {
         mut verdict: impl FnMut(Vec<Event>) -> Result<(), StoreError>,
     ) -> Result<T, E> {
         let scope = self.scope();
-        let mut outcome = None;
+        let (mut outcome, mut changing) = (None, None);
         let written = write(self.org, &mut |writer| {
-            let (result, events) = run(writer, &scope, &mut body);
+            let (result, events, changes) = run(writer, &scope, &mut body);
             let kept = result.is_ok();
             outcome = Some(result);
-            if kept { verdict(events) } else { Err(StoreError::Aborted) }
+            if !kept {
+                return Err(StoreError::Aborted);
+            }
+            verdict(events)?;
+            changing = self.warm().map(|warm| warm.changing(self.org, &changes));
+            Ok(())
         });
+        // Whatever became of it, and before anybody hears of it.
+        drop(changing);
         settled(written, outcome)
     }
 
@@ -370,7 +263,17 @@ impl Tenure {
             Arc::clone(&self.shared.config),
             self.shared.ids.clone(),
             Arc::clone(&self.shared.filters),
+            self.shared.warm.is_some(),
         )
+    }
+
+    pub(crate) fn product(&self) -> &str {
+        self.product.as_str()
+    }
+
+    /// What checks found, if this handle and its clones are the only writers.
+    pub(crate) fn warm(&self) -> Option<&Arc<Warm>> {
+        self.shared.warm.as_ref()
     }
 
     /// The orgs that ever wrote anything, by id, a page at a time.
@@ -389,7 +292,7 @@ impl Tenure {
         if self.org == OrgId::DIRECTORY || self.listed().contains(&self.org) {
             return Ok(());
         }
-        let _inside = Inside::enter(&*self.shared.store)?;
+        let _inside = Inside::enter(self.store_address())?;
         self.list_in(&mut |org, body| self.shared.store.write(org, body))?;
         self.listed().insert(self.org);
         Ok(())
@@ -417,25 +320,37 @@ impl Tenure {
         Ok(())
     }
 
+    /// The store, as [`is_inside`](Self::is_inside) knows it.
+    pub(crate) fn store_address(&self) -> usize {
+        Arc::as_ptr(&self.shared.store).cast::<()>().addr()
+    }
+
+    /// Whether this thread is in a transaction of a store.
+    pub(crate) fn is_inside(store: usize) -> bool {
+        OPEN.with_borrow(|open| open.contains(&store))
+    }
+
+    /// An idempotency key that nobody has.
+    pub(crate) fn new_key(&self) -> String {
+        format!("{:032x}", self.shared.ids.random())
+    }
+
     fn listed(&self) -> MutexGuard<'_, HashSet<OrgId>> {
         self.shared.listed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What a body returned, together with the events it leaves.
+/// What a body returned, together with the events it leaves and what it changed.
 fn run<T, E: From<Error>>(
     writer: &mut dyn Writer,
     scope: &Scope,
     body: &mut dyn FnMut(&mut Tx<'_>) -> Result<T, E>,
-) -> (Result<T, E>, Vec<Event>) {
+) -> (Result<T, E>, Vec<Event>, Changes) {
     let mut tx = Tx::new(writer, scope);
-    let value = match body(&mut tx) {
-        Ok(value) => value,
-        Err(error) => return (Err(error), Vec::new()),
-    };
-    match tx.finish() {
-        Ok(events) => (Ok(value), events),
-        Err(error) => (Err(E::from(error)), Vec::new()),
+    let finished = body(&mut tx).and_then(|value| Ok((value, tx.finish()?)));
+    match finished {
+        Ok((value, events)) => (Ok(value), events, tx.noted()),
+        Err(error) => (Err(error), Vec::new(), Changes::default()),
     }
 }
 
@@ -462,28 +377,16 @@ pub struct Preview<T> {
     pub events: Vec<Event>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place where time comes from the system")]
-fn system_clock() -> OffsetDateTime {
-    OffsetDateTime::now_utc()
-}
-
-/// A UUID (version 7): it begins with the instant, so that new rows go to the end of their table.
-fn time_ordered_id(now: OffsetDateTime) -> Uuid {
-    let seconds = u64::try_from(now.unix_timestamp()).unwrap_or(0);
-    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.nanosecond()))
-}
-
 thread_local! {
     /// The stores that this thread is inside a transaction of.
-    static OPEN: RefCell<Vec<*const ()>> = const { RefCell::new(Vec::new()) };
+    static OPEN: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Turns a transaction inside a transaction, which would wait for itself, into an error.
 struct Inside;
 
 impl Inside {
-    fn enter(store: &dyn Store) -> Result<Self> {
-        let store = std::ptr::from_ref(store).cast::<()>();
+    fn enter(store: usize) -> Result<Self> {
         OPEN.with_borrow_mut(|open| {
             if open.contains(&store) {
                 return Err(Error::Store(StoreError::Nested));

@@ -1,5 +1,7 @@
 //! Transactions as operations see them: typed records, the instant, and the events that follow.
 
+use crate::builder::Ids;
+use crate::config::Config;
 use crate::domain::event::{Counter, CounterId, Event, EventId};
 use crate::domain::feature::{Feature, FeatureId};
 use crate::domain::link::ProductId;
@@ -11,8 +13,8 @@ use crate::store::query::{Op, Query};
 use crate::store::schema::{Col, Table};
 use crate::store::{OrgId, Reader, StoreError, Writer};
 use crate::tables::Stored;
-use crate::tenure::{Config, Ids};
 use crate::value::{Row, Value};
+use crate::warm::Changes;
 use serde_json::Value as Json;
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -31,6 +33,8 @@ pub(crate) struct Scope {
     pub(crate) config: Arc<Config>,
     pub(crate) ids: Ids,
     pub(crate) filters: Arc<Filters>,
+    /// Whether somebody wants to know what a transaction changes.
+    pub(crate) is_watched: bool,
     /// Features read in this transaction: a snapshot does not change under it.
     features: RefCell<HashMap<Code, Option<Arc<Feature>>>>,
 }
@@ -44,8 +48,10 @@ impl Scope {
         config: Arc<Config>,
         ids: Ids,
         filters: Arc<Filters>,
+        is_watched: bool,
     ) -> Self {
-        Self { org, product, actor, now, config, ids, filters, features: RefCell::default() }
+        let features = RefCell::default();
+        Self { org, product, actor, now, config, ids, filters, is_watched, features }
     }
 
     /// Forgets what was read: a store may run a body again, on another snapshot.
@@ -195,12 +201,15 @@ pub struct Tx<'t> {
     changes: usize,
     /// The operation that failed after it had changed something.
     spoiled: Option<String>,
+    /// What of it a check may depend on, if that is watched.
+    noted: Changes,
 }
 
 impl<'t> Tx<'t> {
     pub(crate) fn new(writer: &'t mut dyn Writer, scope: &'t Scope) -> Self {
         scope.forget();
-        Self { writer, scope, events: Vec::new(), changes: 0, spoiled: None }
+        let noted = Changes::default();
+        Self { writer, scope, events: Vec::new(), changes: 0, spoiled: None, noted }
     }
 
     /// The instant at which everything in this transaction happens.
@@ -247,27 +256,44 @@ impl<'t> Tx<'t> {
 
     /// Adds a record unless its id is taken. Returns whether it was added.
     pub(crate) fn insert<R: Stored>(&mut self, record: &R) -> Result<bool> {
-        let added = self.writer.insert(R::TABLE, record.to_row())?;
+        let row = record.to_row();
+        self.note(R::TABLE, row.key(), Some(&row));
+        let added = self.writer.insert(R::TABLE, row)?;
         self.changes = self.changes.saturating_add(usize::from(added));
         Ok(added)
     }
 
     pub(crate) fn put<R: Stored>(&mut self, record: &R) -> Result<()> {
-        self.writer.put(R::TABLE, record.to_row())?;
+        let row = record.to_row();
+        self.note(R::TABLE, row.key(), Some(&row));
+        self.writer.put(R::TABLE, row)?;
         self.changes = self.changes.saturating_add(1);
         Ok(())
     }
 
     pub(crate) fn delete<R: Stored>(&mut self, id: R::Id) -> Result<bool> {
+        self.note(R::TABLE, id.into(), None);
         let existed = self.writer.delete(R::TABLE, id.into())?;
         self.changes = self.changes.saturating_add(usize::from(existed));
         Ok(existed)
     }
 
     pub(crate) fn add<R: Stored>(&mut self, id: R::Id, col: Col, by: i64) -> Result<Option<i64>> {
+        self.note(R::TABLE, id.into(), None);
         let sum = self.writer.add(R::TABLE, id.into(), col, by)?;
         self.changes = self.changes.saturating_add(usize::from(sum.is_some()));
         Ok(sum)
+    }
+
+    fn note(&mut self, table: &Table, id: Uuid, row: Option<&Row>) {
+        if self.scope.is_watched {
+            self.noted.note(table, id, row);
+        }
+    }
+
+    /// What of the changes a check may depend on, if that is watched.
+    pub(crate) fn noted(&mut self) -> Changes {
+        std::mem::take(&mut self.noted)
     }
 
     /// Forgets a feature that was read, because it changes.

@@ -56,7 +56,16 @@ impl Entitlement {
     /// used beyond a limit counts again in the next window.
     pub(crate) fn move_on(&mut self, now: OffsetDateTime, debt: bool) {
         self.in_use = self.is_usable(now);
-        self.for_each(|limit, tally, frame| tally.advance(limit, frame, now, debt));
+        let has_begun = self.tallies.first().is_some_and(|main| main.start.is_some());
+        match self.valid_from.map(|from| from.max(self.created_at)).filter(|_| !has_begun) {
+            // There are no windows of what does not hold yet, from which anything could be left.
+            Some(from) if now < from => self.for_each(|_, _, _| {}),
+            Some(from) => {
+                self.for_each(|limit, tally, frame| tally.advance(limit, frame, from, debt));
+                self.for_each(|limit, tally, frame| tally.advance(limit, frame, now, debt));
+            }
+            None => self.for_each(|limit, tally, frame| tally.advance(limit, frame, now, debt)),
+        }
         self.take_stock(now);
     }
 

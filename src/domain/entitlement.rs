@@ -149,9 +149,6 @@ noun! {
     events { exhausted, expired, threshold_reached }
 }
 
-/// How many further limits an entitlement may have.
-const WINDOWS_MAX: usize = 8;
-
 /// The priority of an entitlement that does not say its own.
 pub const PRIORITY_DEFAULT: i64 = 100;
 
@@ -340,10 +337,7 @@ impl Entitlement {
         {
             faults.add("rollover", &max.to_string(), "needs 0 ≤ min ≤ max");
         }
-        if self.windows.len() > WINDOWS_MAX {
-            let count = self.windows.len().to_string();
-            faults.add("windows", &count, "must be at most 8 further limits");
-        }
+        super::window::check_all("windows", &self.windows, faults);
         for (field, at) in [("validFrom", self.valid_from), ("validUntil", self.valid_until)] {
             if let Some(at) = at {
                 super::instant::check_year(field, at, faults);

@@ -3,7 +3,7 @@
 //! Random keys, kept for ever, in one tree would touch a page of the disk for each. Instead every
 //! batch leaves a **run**: its keys in order, as hashes of 48 bits, each with the number of its
 //! page. Runs of like size are merged into greater ones, until they hold about a million keys. Each
-//! run has a [`filter`] of two bytes for each key, which tells nearly always that a key is not in it.
+//! run has a filter of two bytes for each key, which tells nearly always that a key is not in it.
 //!
 //! Hashes are spread evenly, so a run is cut into **blocks** by hash: which one holds a hash follows
 //! from it. A hash that is found is no duplicate yet: the page has the last word, with the whole key.
@@ -91,7 +91,8 @@ pub(crate) fn hash_of(id: UsageEventId) -> u64 {
 
 /// Which of `parts` equal parts of all hashes `hash` lies in.
 fn part_of(hash: u64, parts: u32) -> u32 {
-    let place = u128::from(hash).saturating_mul(u128::from(parts)) >> HASH_BITS;
+    // Of the greatest run there are 32,768 parts, so this fits.
+    let place = hash.saturating_mul(u64::from(parts)) >> HASH_BITS;
     u32::try_from(place).unwrap_or(u32::MAX).min(parts.saturating_sub(1))
 }
 

@@ -157,8 +157,8 @@ impl Meter {
         let reason = right.or(full.then_some(DenialReason::LimitReached));
         let config = self.config.as_ref().unwrap_or(&feature.config_schema);
         Access {
-            feature_code: feature.code.to_string(),
-            feature_name: feature.name.to_string(),
+            feature_code: feature.code.as_str().to_owned(),
+            feature_name: feature.name.as_str().to_owned(),
             is_enabled: right.is_none(),
             can_use: reason.is_none(),
             has_quantity: self.limit.is_some(),

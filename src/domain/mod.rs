@@ -43,6 +43,7 @@ pub mod period;
 pub mod quantity;
 pub mod recurrence;
 pub mod schedule;
+pub(crate) mod settlement;
 pub mod slug;
 pub mod smart_link;
 pub mod subscription;

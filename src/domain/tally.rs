@@ -106,20 +106,18 @@ impl Tally {
             return;
         };
         match (self.start, self.end) {
+            // A clock that was set back does not open a window again.
+            (Some(start), _) if now < start => {}
             (None, _) => (self.start, self.end) = (Some(period.start()), Some(period.end())),
-            (Some(start), Some(end)) if end <= now => {
-                let (before, after) = (recurrence.index_of(start), recurrence.index_of(now));
-                let apart = before.zip(after).and_then(|(from, to)| to.checked_sub(from));
-                let windows = apart.unwrap_or(1).max(1);
-                if let (Some(quantity), rollover) = (limit.limit(), limit.rollover()) {
-                    let unused = whole(quantity, self.carried).beyond(self.used);
-                    let over = self.used.beyond(whole(quantity, self.carried));
-                    let carried =
-                        |it: super::window::Rollover| it.carried_through(windows, unused, quantity);
-                    self.used = if debt { over } else { Quantity::ZERO };
-                    self.carried = rollover.map_or(Quantity::ZERO, carried);
-                } else {
-                    (self.used, self.carried) = (Quantity::ZERO, Quantity::ZERO);
+            (Some(_), Some(end)) if end <= now => {
+                // The one that ran, however long it was, and those between it and the present.
+                let (next, last) = (recurrence.index_of(end), recurrence.index_of(now));
+                let apart = next.zip(last).and_then(|(from, to)| to.checked_sub(from));
+                let windows = apart.unwrap_or(0).max(0).saturating_add(1);
+                let (mut left, mut debt) = (windows, debt);
+                while left > 0 {
+                    left = left.saturating_sub(self.end_windows(limit, left, debt));
+                    debt = debt && self.used.is_positive();
                 }
                 (self.start, self.end) = (Some(period.start().max(end)), Some(period.end()));
             }
@@ -127,6 +125,32 @@ impl Tally {
             }
             (Some(_), _) => self.end = Some(period.end()),
         }
+    }
+
+    /// Ends the window, and those after it in which nothing was used: up to `most` that follow from
+    /// one another alike. Returns how many that were, at least one.
+    fn end_windows(&mut self, limit: &LimitWindow, most: i64, debt: bool) -> i64 {
+        let Some(quantity) = limit.limit() else {
+            (self.used, self.carried) = (Quantity::ZERO, Quantity::ZERO);
+            return most;
+        };
+        let there = whole(quantity, self.carried);
+        let (unused, over) = (there.beyond(self.used), self.used.beyond(there));
+        let rollover = limit.rollover();
+        if !debt || over == Quantity::ZERO {
+            self.used = Quantity::ZERO;
+            self.carried =
+                rollover.map_or(Quantity::ZERO, |it| it.carried_through(most, unused, quantity));
+            return most;
+        }
+        // Each window that is used up by what lay beyond the one before takes the same of it.
+        self.carried = rollover.map_or(Quantity::ZERO, |it| it.carried(Quantity::ZERO));
+        let each = whole(quantity, self.carried).millionths();
+        let full = over.millionths().checked_div(each).map_or(most, |full| full.min(most)).max(0);
+        let full = full.min(most.saturating_sub(1));
+        self.used =
+            Quantity::from_millionths(over.millionths().saturating_sub(each.saturating_mul(full)));
+        full.saturating_add(1)
     }
 
     /// Forgets what lies more than a window's length back. What is used from now on belongs to the

@@ -358,7 +358,12 @@ fn check_feature(feature: &TierFeature, path: &str, faults: &mut Faults) {
     if let Some(rollover) = feature.rollover {
         not_negative("rollover.min", rollover.min);
         not_negative("rollover.max", rollover.max);
+        if rollover.max < rollover.min {
+            let (field, max) = (format!("{path}.rollover"), rollover.max.to_string());
+            faults.add(field, &max, "needs 0 ≤ min ≤ max");
+        }
     }
+    super::window::check_all(&format!("{path}.windows"), &feature.windows, faults);
 }
 
 /// A change that an override makes to what a tier gives of one feature.

@@ -1,7 +1,7 @@
 //! Pages of the ledger: the usage events of one meter that a batch brought, sealed in one record.
 //!
 //! What they have in common, and what SQL wants to know of them, are columns; the events themselves
-//! are packed ([`codec`]). A page is written once and never changed.
+//! are packed. A page is written once and never changed.
 
 mod codec;
 mod cut;

@@ -5,6 +5,7 @@ use super::quantity::Quantity;
 use super::recurrence::Recurrence;
 use super::text::Malformed;
 use super::zone::TimeZone;
+use crate::error::Faults;
 use crate::record::words;
 use crate::value::json_field;
 use serde::{Deserialize, Serialize};
@@ -156,6 +157,19 @@ impl TryFrom<Parts> for LimitWindow {
 }
 
 json_field!(Rollover, LimitWindow, Vec<LimitWindow>);
+
+/// How many further limits an entitlement may have.
+const WINDOWS_MAX: usize = 8;
+
+/// Notes what cannot be of further limits.
+pub(crate) fn check_all(field: &str, windows: &[LimitWindow], faults: &mut Faults) {
+    for limit in windows.iter().filter_map(LimitWindow::limit).filter(|it| it.is_negative()) {
+        faults.add(field, &limit.to_string(), "must not have a negative limit");
+    }
+    if windows.len() > WINDOWS_MAX {
+        faults.add(field, &windows.len().to_string(), "must be at most 8 further limits");
+    }
+}
 
 /// What the windows of an entitlement are counted from unless they say their own.
 #[derive(Debug, Clone, Copy)]

@@ -14,6 +14,7 @@ use crate::store::schema::Col;
 use crate::tables::Stored;
 use crate::tenure::Tenure;
 use crate::tx::View;
+use crate::warm::{Found, Question};
 
 const CUSTOMER: Col = <Meter as Stored>::TABLE.col("customer_id");
 
@@ -24,8 +25,39 @@ impl Tenure {
     ///
     /// Only the store's own.
     pub fn check(&self, customer: impl Into<CustomerRef>, feature: &str) -> Result<Access> {
-        let customer = customer.into();
-        self.read(|view| view.check(&customer, feature))
+        self.check_quantity(customer, feature, Quantity::ONE)
+    }
+
+    /// May the customer use so much of the feature now? See [`View::check_quantity`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] when the quantity is below zero.
+    pub fn check_quantity(
+        &self,
+        customer: impl Into<CustomerRef>,
+        feature: &str,
+        quantity: impl Into<Quantity>,
+    ) -> Result<Access> {
+        let (customer, quantity) = (customer.into(), quantity.into());
+        let Some(warm) = self.warm() else {
+            return self.read(|view| view.check_quantity(&customer, feature, quantity));
+        };
+        let (org, product) = (self.org(), self.product());
+        let question = Question { org, product, customer: &customer, feature };
+        let usable = !quantity.is_negative() && !Self::is_inside(self.store_address());
+        if usable && let Some(access) = warm.access(&question, quantity, self.now()) {
+            return Ok(access);
+        }
+        let as_of = warm.now();
+        let (access, found, now) = self.read(|view| {
+            let (access, found) = view.judge(&customer, feature, quantity)?;
+            Ok::<_, Error>((access, found, view.now()))
+        })?;
+        if let Some(found) = found {
+            warm.keep(&question, found, as_of, now);
+        }
+        Ok(access)
     }
 }
 
@@ -51,19 +83,28 @@ impl View<'_> {
         feature: &str,
         quantity: impl Into<Quantity>,
     ) -> Result<Access> {
-        let quantity = quantity.into();
+        Ok(self.judge(&customer.into(), feature, quantity.into())?.0)
+    }
+
+    /// The answer to a check, and what it follows from if there is a meter.
+    fn judge(
+        &self,
+        customer: &CustomerRef,
+        feature: &str,
+        quantity: Quantity,
+    ) -> Result<(Access, Option<Found>)> {
         if quantity.is_negative() {
             let rule = "must not be negative";
             return Err(Error::invalid("quantity", &quantity.to_string(), rule));
         }
-        let Some(id) = self.customer_id(&customer.into())? else {
-            return Ok(Access::unknown(feature, DenialReason::UnknownCustomer));
+        let Some(id) = self.customer_id(customer)? else {
+            return Ok((Access::unknown(feature, DenialReason::UnknownCustomer), None));
         };
         let Some(known) = self.cached_feature(feature)? else {
             let exists = self.get::<Customer>(id)?.is_some_and(|it| it.deleted_at.is_none());
             let reason =
                 if exists { DenialReason::UnknownFeature } else { DenialReason::UnknownCustomer };
-            return Ok(Access::unknown(feature, reason));
+            return Ok((Access::unknown(feature, reason), None));
         };
         match self.current_meter(id, &known.code)? {
             Some(meter) => {
@@ -73,9 +114,9 @@ impl View<'_> {
                     let begins = allowance(None, &self.grants(id, &known.code)?, self.now()).begins;
                     access.remedy = DenialReason::NotYetValid.remedy(begins);
                 }
-                Ok(access)
+                Ok((access, Some(Found { meter, feature: known })))
             }
-            None => self.unmetered(id, &known.code, known.name.as_str()),
+            None => Ok((self.unmetered(id, &known.code, known.name.as_str())?, None)),
         }
     }
 

@@ -39,7 +39,7 @@ impl Tx<'_> {
         }
         let mut meters = BTreeSet::new();
         let mut counted = Vec::new();
-        let mut admitted = Vec::new();
+        let mut fresh = Vec::new();
         for track in tracks {
             let target = self.track_target(track)?;
             if !meters.insert(target.meter) {
@@ -48,10 +48,10 @@ impl Tx<'_> {
             let asked = Asked::increment(track);
             match self.repeated(&target, &asked)? {
                 Some(first) => counted.push(first),
-                None => admitted.push((self.admit(&target, &asked)?, target, asked)),
+                None => fresh.push((target, asked)),
             }
         }
-        if admitted.is_empty() {
+        if fresh.is_empty() {
             return Ok(counted);
         }
         if let Some(first) = counted.first() {
@@ -60,6 +60,10 @@ impl Tx<'_> {
             let key = used.and_then(|it| it.idempotency_key.clone()).unwrap_or_default();
             let (field, event_id) = ("set of features", first.event_id.uuid());
             return Err(Error::KeyReused { key, field, event_id });
+        }
+        let mut admitted = Vec::new();
+        for (target, asked) in fresh {
+            admitted.push((self.admit(&target, &asked)?, target, asked));
         }
         self.whole(|tx| {
             let all = admitted.into_iter();

@@ -323,7 +323,10 @@ impl Tx<'_> {
                 } else {
                     let barred = self.require::<Customer>(meter.customer_id)?.barred();
                     let now = self.now().max(meter.window_start);
-                    self.view().begin(stored.clone(), barred, now)?
+                    let mut settled = self.view().begin(stored.clone(), barred, now)?;
+                    // What goes back does so to those that gave, whoever settled it when.
+                    self.view().burn(&mut settled.books)?;
+                    settled
                 };
                 settled.books.meter.held = meter.held;
                 if is_running {

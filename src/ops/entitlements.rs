@@ -68,8 +68,12 @@ impl View<'_> {
     ) -> Result<()> {
         let Some(meter) = self.get::<Meter>(MeterId::of(customer, feature))? else { return Ok(()) };
         let now = self.now().max(meter.window_start);
-        let books = self.settled(meter, None, now)?.books;
+        let mut books = self.settled(meter, None, now)?.books;
         let is_full = books.meter.remaining().is_some_and(|left| !left.is_positive());
+        if std::mem::take(&mut books.overage.is_level) {
+            // What exists is shown where it has its place today.
+            self.burn(&mut books)?;
+        }
         for entitlement in all.iter_mut().filter(|it| it.feature_code == *feature) {
             if let Some(current) = books.get(entitlement.id) {
                 *entitlement = current.clone();

@@ -70,8 +70,8 @@ impl Tx<'_> {
             created_at: now,
         };
         self.whole(|tx| {
-            tx.insert(&hold)?;
             tx.hold_back(&hold)?;
+            tx.insert(&hold)?;
             let data = json!({ "feature": hold.feature_code, "quantity": hold.quantity });
             tx.announce("hold.reserved", hold.id, hold.customer_id, data);
             Ok(hold)

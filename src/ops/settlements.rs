@@ -2,12 +2,13 @@
 
 use crate::domain::access::DenialReason;
 use crate::domain::allowance::allowance;
-use crate::domain::balance::{Balance, Carry, Settlement};
+use crate::domain::balance::Balance;
 use crate::domain::customer::CustomerId;
 use crate::domain::entitlement::{Entitlement, EntitlementId};
 use crate::domain::hold::{Hold, HoldStatus};
 use crate::domain::meter::Meter;
 use crate::domain::quantity::Quantity;
+use crate::domain::settlement::{Carry, Settlement};
 use crate::domain::tally::whole;
 use crate::domain::text::Code;
 use crate::domain::usage::{UsageWindow, UsageWindowId};
@@ -97,19 +98,37 @@ impl View<'_> {
         if books.balance.others > 0 {
             // One more page when something is given back: the one that gives at present.
             self.queue(books, change.max(Quantity::ONE))?;
-            let mut left = change.millionths().saturating_neg();
-            let mut query = in_line(&books.meter, false).newest_by(TURN).limit(LINE);
-            while left > 0 {
-                let next = self.find::<Entitlement>(&query)?;
-                let Some(last) = next.last() else { break };
-                query.after = Some(query.cursor(&last.to_row()));
-                for it in next {
-                    left = left.saturating_sub(it.used_amount.millionths());
-                    books.join(it);
-                }
+            if change.is_negative() {
+                // Those that are used up gave before it; then whoever gave anything at all.
+                let used_up = in_line(&books.meter, false).newest_by(TURN);
+                self.givers(books, used_up, Quantity::ZERO, change)?;
+                let given = books.given();
+                self.givers(books, in_line(&books.meter, true).newest_by(TURN), given, change)?;
             }
         }
         books.burn();
+        Ok(())
+    }
+
+    /// Lets those of a line take part until they gave, on top of `given`, what goes back.
+    fn givers(
+        &self,
+        books: &mut Settlement,
+        line: Query,
+        given: Quantity,
+        change: Quantity,
+    ) -> Result<()> {
+        let mut query = line.limit(LINE);
+        let mut left = change.millionths().saturating_add(given.millionths());
+        while left < 0 {
+            let next = self.find::<Entitlement>(&query)?;
+            let Some(last) = next.last() else { break };
+            query.after = Some(query.cursor(&last.to_row()));
+            for it in next {
+                left = left.saturating_add(it.used_amount.millionths());
+                books.join(it);
+            }
+        }
         Ok(())
     }
 
@@ -175,14 +194,14 @@ impl View<'_> {
         if books.meter.held.is_positive() {
             let open = Query::all().eq(HOLD_METER, &books.meter.id);
             let open = open.eq(HOLD_STATUS, &HoldStatus::Open);
-            self.each::<Hold>(open.clone().filter(EXPIRES_AT, Op::Le, &now), |hold| {
+            self.each::<Hold>(open.clone().filter(EXPIRES_AT, Op::Le, &books.clock), |hold| {
                 if lapsed.iter().all(|known| known.id != hold.id) {
                     books.meter.held = books.meter.held.beyond(hold.quantity);
                     lapsed.push(hold);
                 }
                 Ok(())
             })?;
-            let later = open.filter(EXPIRES_AT, Op::Gt, &now).oldest_by(EXPIRES_AT);
+            let later = open.filter(EXPIRES_AT, Op::Gt, &books.clock).oldest_by(EXPIRES_AT);
             next.extend(self.first::<Hold>(later)?.map(|hold| hold.expires_at));
         }
         self.conclude(books, *barred, next.into_iter().min())
@@ -194,8 +213,8 @@ impl View<'_> {
         let is_based = books.get(base).is_some_and(|it| it.in_use);
         if !is_based && books.balance.others > 0 {
             for has_room in [true, false] {
-                let first = in_line(&books.meter, has_room).oldest_by(TURN);
-                if let Some(first) = self.first::<Entitlement>(first)? {
+                let line = in_line(&books.meter, has_room).oldest_by(TURN);
+                if let Some(first) = self.first_other(books, line)? {
                     books.join(first);
                 }
             }
@@ -203,6 +222,19 @@ impl View<'_> {
         let leading = books.first();
         books.lead(leading);
         Ok(())
+    }
+
+    /// The first of a line that does not take part: those that do may no longer be what is stored.
+    fn first_other(&self, books: &Settlement, line: Query) -> Result<Option<Entitlement>> {
+        let mut query = line.limit(LINE);
+        loop {
+            let page = self.find::<Entitlement>(&query)?;
+            let Some(last) = page.last() else { return Ok(None) };
+            query.after = Some(query.cursor(&last.to_row()));
+            if let Some(other) = page.into_iter().find(|it| !books.knows(it.id)) {
+                return Ok(Some(other));
+            }
+        }
     }
 
     /// Writes on the meter what checks need.
@@ -219,7 +251,7 @@ impl View<'_> {
                 None
             } else if books.balance.others > 0 {
                 let last = of(&books.meter).eq(IN_USE, &true).newest_by(VALID_UNTIL);
-                let stored = self.first::<Entitlement>(last)?.and_then(|it| it.valid_until);
+                let stored = self.first_other(books, last)?.and_then(|it| it.valid_until);
                 stored.max(books.valid_until())
             } else {
                 leading.and_then(|it| it.valid_until)
@@ -244,7 +276,8 @@ impl View<'_> {
 
 /// The usable entitlements behind a meter, with or without anything left.
 fn in_line(meter: &Meter, has_room: bool) -> Query {
-    of(meter).eq(HAS_ROOM, &has_room).filter(TURN, Op::Ne, &None::<String>)
+    let query = of(meter).eq(HAS_ROOM, &has_room);
+    query.filter(TURN, Op::Ne, &None::<String>)
 }
 
 /// The entitlements behind a meter.
@@ -304,12 +337,17 @@ impl Tx<'_> {
         let meter = before.clone().unwrap_or_else(|| Meter::new(customer, feature.clone(), now));
         // A clock that was set back does not open a window again.
         let now = if before.is_some() { now.max(meter.window_start) } else { now };
+        let meter_is_fresh = meter.is_fresh(now);
         let mut settled = self.view().begin(meter, barred, now)?;
         self.view().burn(&mut settled.books)?;
         if !settled.books.knows(id)
             && let Some(known) = self.get::<Entitlement>(id)?
         {
             settled.books.join(known);
+        }
+        if !meter_is_fresh {
+            // Windows that ended did so under what it was until now.
+            self.view().move_on(&mut settled)?;
         }
         settled.books.edit(id, new);
         settled.books.is_new = before.is_none();

@@ -1,6 +1,7 @@
 //! What can go wrong in a store.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// The result of a call to a store.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
@@ -19,7 +20,8 @@ pub enum StoreError {
         /// The columns of the index.
         columns: &'static [&'static str],
     },
-    /// A stored value is not one that its column could hold.
+    /// A stored value is not one that its column could hold, or the row is not as it was written:
+    /// then the column is its seal, `tenure_seal` in SQLite.
     #[error("`{table}.{column}` holds a value that it cannot hold")]
     Corrupt {
         /// The table.
@@ -104,6 +106,9 @@ pub enum Cause {
     /// The operating system reported an input or output error.
     #[error("input or output failed")]
     Io,
+    /// A thread of a [`Tracker`](crate::Tracker) could not be started, or panicked.
+    #[error("the thread that does its work stopped")]
+    Worker,
 }
 
 /// Why a file is not opened as a store, although the engine below would open it.
@@ -175,11 +180,30 @@ pub enum Unjoined {
     /// The connection is on another file than the store.
     #[error("the connection is not on this store's file")]
     OtherStore,
+    /// The handle is the store's [only writer](crate::Builder::sole_writer): what the host commits
+    /// would escape it.
+    #[error("the handle is the store's only writer, and would not see the host's commit")]
+    SoleWriter,
 }
 
 impl StoreError {
     /// Wraps a backend's own error.
     pub fn backend(error: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Backend(Box::new(error))
+    }
+
+    /// One failure, told to each of the callers that it struck, with its cause and outcome: for a
+    /// backend in which several share a commit.
+    #[must_use]
+    pub fn shared(error: &Arc<Self>) -> Self {
+        match &**error {
+            Self::Unavailable { cause, outcome, .. } => Self::Unavailable {
+                cause: *cause,
+                outcome: *outcome,
+                source: Some(Box::new(Arc::clone(error))),
+            },
+            Self::Refused { path, why } => Self::Refused { path: path.clone(), why: *why },
+            _ => Self::Backend(Box::new(Arc::clone(error))),
+        }
     }
 }

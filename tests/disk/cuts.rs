@@ -14,7 +14,7 @@ use time::Duration;
 /// How many losses of power there are in all, unless `TENURE_POWER_CUTS` says otherwise.
 const CUTS: u64 = 10_000;
 /// How many a store goes through before a new one is begun.
-const STORE: u64 = 20;
+const STORE: u64 = 10;
 
 /// One change that can be tried again.
 #[derive(Debug, Clone)]
@@ -100,6 +100,8 @@ pub struct History<'p> {
     options: SqliteOptions,
     expected: Expected,
     number: u64,
+    /// Open since the power came back.
+    world: Option<World>,
 }
 
 impl<'p> History<'p> {
@@ -107,7 +109,7 @@ impl<'p> History<'p> {
         place.start(image, seed);
         let first = [("first".to_owned(), Quantity::from(5))];
         let expected = Expected { usage: first.into(), ..Expected::default() };
-        Self { place, options, expected, number: 0 }
+        Self { place, options, expected, number: 0, world: None }
     }
 
     fn random(&self, below: u64) -> u64 {
@@ -131,9 +133,11 @@ impl<'p> History<'p> {
         }
     }
 
-    /// Makes changes until the power goes, and looks what is left. Returns what was lost.
+    /// Makes changes until the power goes, looks what is left, and tries the last one again; whether
+    /// it was done once is seen the next time. Returns what was lost.
     pub fn go_on(&mut self) -> std::result::Result<(), String> {
-        let world = self.place.open_with(&self.options).map_err(|error| error.to_string())?;
+        let open = || self.place.open_with(&self.options).map_err(|error| error.to_string());
+        let world = self.world.take().map_or_else(open, Ok)?;
         self.settle(&world);
         let nth = 1 + usize::try_from(self.random(120)).unwrap();
         self.place.disk.fail(Fault::PowerCut { nth });
@@ -155,7 +159,8 @@ impl<'p> History<'p> {
         self.look(&world, Some(&unknown))?;
         unknown.make(&world).map_err(|error| format!("{unknown:?}, again: {error}"))?;
         self.expected.add(&unknown);
-        self.look(&world, None)
+        self.world = Some(world);
+        Ok(())
     }
 
     /// Sets how soon the log is moved into the file, so that this too is interrupted.
@@ -201,7 +206,8 @@ impl<'p> History<'p> {
             let lost = self.expected.usage.keys().filter(|key| !usage.contains_key(*key));
             return Err(format!("lost: {:?}, of {}", lost.collect::<Vec<_>>(), with.len()));
         }
-        let grants = world.tenure.read(|view| view.entitlements(world.customer)).unwrap();
+        let grants = world.tenure.read(|view| view.entitlements(world.customer));
+        let grants = grants.map_err(|error| error.to_string())?;
         let is_grant = |it: &&Entitlement| {
             it.feature_code.as_str() == CREDITS && it.source != EntitlementSource::Plan
         };

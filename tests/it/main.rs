@@ -41,13 +41,21 @@ mod customers;
 mod delivery;
 mod entitlements;
 mod events;
+mod grant_facts;
+mod grants;
 mod histories;
 mod history;
+mod holds;
 mod idempotency_facts;
 #[cfg(feature = "sqlite")]
 mod kill;
+#[cfg(feature = "sqlite")]
+mod kill_tickets;
+mod levels;
 mod links;
+mod many_grants;
 mod metered;
+mod model;
 mod nouns;
 mod onboarding;
 mod orgs;
@@ -66,9 +74,12 @@ mod tidy;
 mod tiers;
 mod tiling;
 mod track;
+mod tracker;
 mod usage_periods;
 mod usage_reports;
 mod users;
 mod verify;
+mod warm;
+mod windows;
 #[cfg(feature = "sqlite")]
 mod within;

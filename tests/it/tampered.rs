@@ -21,6 +21,7 @@ struct Inner {
     failing: Mutex<Option<String>>,
     tables: Mutex<Vec<&'static Table>>,
     written: Mutex<Vec<&'static str>>,
+    touched: AtomicUsize,
 }
 
 impl Tampered {
@@ -31,6 +32,7 @@ impl Tampered {
             failing: Mutex::default(),
             tables: Mutex::default(),
             written: Mutex::default(),
+            touched: AtomicUsize::default(),
         }))
     }
 
@@ -42,6 +44,11 @@ impl Tampered {
     /// The tables of the rows that were written since it was last asked, in order.
     pub fn written(&self) -> Vec<&'static str> {
         std::mem::take(&mut *self.0.written.lock().unwrap())
+    }
+
+    /// How many rows were read and written since it was last asked.
+    pub fn touched(&self) -> usize {
+        self.0.touched.swap(0, Ordering::SeqCst)
     }
 
     /// Lets the next change of a table fail.
@@ -78,13 +85,34 @@ impl Store for Tampered {
     }
 
     fn read(&self, org: OrgId, body: &mut ReadBody<'_>) -> Result<()> {
-        self.0.store.read(org, body)
+        let touched = &self.0.touched;
+        self.0.store.read(org, &mut |reader| body(&Seen { reader, touched }))
     }
 
     fn write(&self, org: OrgId, body: &mut WriteBody<'_>) -> Result<()> {
         self.0.transactions.fetch_add(1, Ordering::SeqCst);
-        let Inner { failing, written, .. } = &*self.0;
-        self.0.store.write(org, &mut |writer| body(&mut Through { writer, failing, written }))
+        let Inner { failing, written, touched, .. } = &*self.0;
+        self.0
+            .store
+            .write(org, &mut |writer| body(&mut Through { writer, failing, written, touched }))
+    }
+}
+
+struct Seen<'s> {
+    reader: &'s dyn Reader,
+    touched: &'s AtomicUsize,
+}
+
+impl Reader for Seen<'_> {
+    fn get(&self, table: &'static Table, key: Uuid) -> Result<Option<Row>> {
+        self.touched.fetch_add(1, Ordering::SeqCst);
+        self.reader.get(table, key)
+    }
+
+    fn query(&self, table: &'static Table, query: &Query) -> Result<Vec<Row>> {
+        let rows = self.reader.query(table, query)?;
+        self.touched.fetch_add(rows.len(), Ordering::SeqCst);
+        Ok(rows)
     }
 }
 
@@ -92,10 +120,12 @@ struct Through<'t> {
     writer: &'t mut dyn Writer,
     failing: &'t Mutex<Option<String>>,
     written: &'t Mutex<Vec<&'static str>>,
+    touched: &'t AtomicUsize,
 }
 
 impl Through<'_> {
     fn pass(&self, table: &Table) -> Result<()> {
+        self.touched.fetch_add(1, Ordering::SeqCst);
         self.written.lock().unwrap().push(table.name);
         let mut failing = self.failing.lock().unwrap();
         if failing.as_deref() != Some(table.name) {
@@ -109,11 +139,11 @@ impl Through<'_> {
 
 impl Reader for Through<'_> {
     fn get(&self, table: &'static Table, key: Uuid) -> Result<Option<Row>> {
-        self.writer.get(table, key)
+        Seen { reader: &*self.writer, touched: self.touched }.get(table, key)
     }
 
     fn query(&self, table: &'static Table, query: &Query) -> Result<Vec<Row>> {
-        self.writer.query(table, query)
+        Seen { reader: &*self.writer, touched: self.touched }.query(table, query)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Group commit: who of several writers pays for the commit that keeps all their work.
 //!
-//! Nothing here knows SQLite; an [`Engine`] does the work. Each body runs on its caller's own
+//! Nothing here knows SQLite; an [`Engine`] does the work. What it synchronizes with comes from
+//! [`sync`](super::sync), which `tests/schedules` replaces to try out every order of events. Each body runs on its caller's own
 //! thread, one at a time, under one mutex. A caller counts itself before it waits for the mutex and
 //! takes itself off the count when it has it. When its body is done and others are counted, it
 //! leaves the transaction open for them and waits for the verdict on the batch; when nobody is, or
@@ -15,12 +16,13 @@
 //! notification falls between. Should a counted caller vanish nevertheless, the waiters look after
 //! [`PATIENCE`] and the first of them commits.
 
-use super::errors::{gave_up, share};
+use super::errors::gave_up;
+use super::sync::{AtomicUsize, Condvar, Instant, Mutex, MutexGuard};
 use crate::store::{Result, StoreError};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 /// How long a batch is left open for others, counted from its first body.
 const AGE: Duration = Duration::from_millis(4);
@@ -70,7 +72,7 @@ struct Batch {
 
 /// The batch whose transaction is open.
 #[derive(Debug)]
-struct Open {
+pub(super) struct Open {
     batch: Arc<Batch>,
     /// How many bodies it holds.
     members: usize,
@@ -78,17 +80,17 @@ struct Open {
 }
 
 #[derive(Debug)]
-struct State<E> {
+pub(super) struct State<E> {
     engine: E,
-    open: Option<Open>,
+    pub(super) open: Option<Open>,
 }
 
 /// An engine that many threads share.
 #[derive(Debug)]
 pub(super) struct Committer<E> {
-    state: Mutex<State<E>>,
+    pub(super) state: Mutex<State<E>>,
     /// How many callers are about to have `state`.
-    waiting: AtomicUsize,
+    pub(super) waiting: AtomicUsize,
     /// How many bodies one commit may hold.
     cap: usize,
     /// How long a caller may be kept from beginning.
@@ -134,7 +136,7 @@ impl<E: Engine> Committer<E> {
             Ok(Err(error)) => Err(error),
             Ok(Ok(())) => match self.verdict(&batch) {
                 Verdict::Kept => Ok(()),
-                Verdict::Lost(error) => Err(share(&error)),
+                Verdict::Lost(error) => Err(StoreError::shared(&error)),
                 Verdict::Alone => self.alone(body),
             },
         }
@@ -284,11 +286,6 @@ impl<E: Engine> State<E> {
 }
 
 /// Locks `mutex` whether or not somebody panicked with it: nothing is left half done in there.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-#[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
-#[path = "commit_tests.rs"]
-mod tests;

@@ -1,10 +1,11 @@
 //! The coordination of group commit, over an engine that only counts.
 
-use super::*;
-use crate::store::{Cause, Outcome};
-use std::sync::Barrier;
-use std::sync::atomic::AtomicBool;
+use super::commit::{Committer, Engine, Lost, lock};
+use crate::store::{Cause, Outcome, Result, StoreError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// An engine whose "rows" are numbers: what a body pushes while a transaction is open.
 #[derive(Debug, Default)]

@@ -54,6 +54,12 @@ pub(super) fn configure(connection: &Connection, options: &SqliteOptions) -> rus
     connection.pragma_update(None, "synchronous", synchronous)
 }
 
+/// Gives the one connection that writes a cache of 16 MiB, so that a commit with many changes keeps
+/// its pages until it is done, instead of writing them and reading them again.
+pub(super) fn widen(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "cache_size", -16 * 1024)
+}
+
 /// A read transaction: one snapshot, ended when it is dropped, by a panic too.
 pub(super) struct Snapshot<'c>(&'c Connection);
 

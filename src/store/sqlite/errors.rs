@@ -4,7 +4,6 @@ use crate::store::schema::Table;
 use crate::store::{Cause, Outcome, Refusal, StoreError};
 use rusqlite::{Error, ErrorCode, ffi};
 use std::path::Path;
-use std::sync::Arc;
 
 /// An error of SQLite inside a host's own part of a transaction, as an error of the store.
 ///
@@ -52,19 +51,6 @@ pub(super) fn gave_up(because: Option<&StoreError>) -> StoreError {
         _ => Cause::Io,
     };
     StoreError::Unavailable { cause, outcome: Outcome::NotDone, source: None }
-}
-
-/// One failure, told to each of the callers that it struck.
-pub(super) fn share(error: &Arc<StoreError>) -> StoreError {
-    match &**error {
-        StoreError::Unavailable { cause, outcome, .. } => StoreError::Unavailable {
-            cause: *cause,
-            outcome: *outcome,
-            source: Some(Box::new(Arc::clone(error))),
-        },
-        StoreError::Refused { path, why } => StoreError::Refused { path: path.clone(), why: *why },
-        _ => StoreError::Backend(Box::new(Arc::clone(error))),
-    }
 }
 
 /// Whether a commit failed because a row refers to one that is not there.
@@ -152,7 +138,7 @@ mod tests {
         let unknown =
             |it: &_| matches!(it, StoreError::Unavailable { outcome: Outcome::Unknown, .. });
         assert!(unknown(&at_commit));
-        assert!(unknown(&share(&Arc::new(at_commit))));
+        assert!(unknown(&StoreError::shared(&std::sync::Arc::new(at_commit))));
     }
 
     #[test]

@@ -10,10 +10,22 @@
 //! Dates are kept as microseconds since 1970, ids as 16 bytes. Open the file with
 //! [`SqliteStore::create`] the first time and [`SqliteStore::open`] ever after, so that a file that
 //! got lost is noticed instead of being replaced by an empty one.
+//!
+//! Nothing is lost in silence. Beside `customers.db` lies `customers.db-anchor`, which knows how many
+//! commits are durable: a file with fewer is refused as
+//! [`Behind`](crate::store::Refusal::Behind), until
+//! [`accept_loss`](SqliteOptions::accept_loss) takes it as it is. The two move together; a copy
+//! without its anchor begins a new one. The tables of usage and money have a column `tenure_seal`, a
+//! checksum of the row: after a change by other hands, or of a bit by none,
+//! [`Corrupt`](crate::store::StoreError::Corrupt) names the table when the row is read. So other tools
+//! may read these tables, and must not write them.
 
 mod anchor;
 mod choose;
 mod commit;
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "small numbers in tests")]
+mod commit_tests;
 mod connection;
 mod create;
 mod ddl;
@@ -31,6 +43,7 @@ mod rows;
 mod seal;
 mod select;
 mod sql;
+mod sync;
 mod transaction;
 mod writer;
 

@@ -5,7 +5,7 @@
 //! the file with its log (see `probe`); until all three agree nothing is written.
 
 use super::anchor::{Anchor, Anchored};
-use super::connection::configure;
+use super::connection::{configure, widen};
 use super::errors::{cannot_open, failed};
 use super::migrate::{FORMAT, MIGRATIONS, bring_up};
 use super::options::{Durability, SqliteOptions};
@@ -113,6 +113,7 @@ fn existing(path: PathBuf, options: &SqliteOptions) -> Result<Opened> {
     }
     let ready = || {
         configure(&connection, options)?;
+        widen(&connection)?;
         write_ahead(&connection)?;
         if store.format < FORMAT {
             let immediate = TransactionBehavior::Immediate;

@@ -61,7 +61,7 @@ fn by_definition(org: &Uuid, values: &[Value]) -> i64 {
             let bytes = match value {
                 Value::Bytes(bytes) => bytes.as_slice(),
                 Value::Text(text) | Value::Json(text) => text.as_bytes(),
-                _ => unreachable!(),
+                _ => &[],
             };
             let last = match bytes.len() {
                 8.. => word(&bytes[bytes.len() - 8..]),

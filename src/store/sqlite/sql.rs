@@ -32,10 +32,17 @@ pub(super) struct Statements {
     pub(super) put: String,
     pub(super) delete: String,
     /// By column; `None` where there is nothing to add to.
-    pub(super) add: Vec<Option<String>>,
+    pub(super) add: Vec<Option<Add>>,
     /// Of a table that is sealed.
     pub(super) weights: Option<Weights>,
     shapes: RwLock<HashMap<Shape, Arc<str>>>,
+}
+
+/// How to add to a column of a row, and how to read the sum.
+#[derive(Debug)]
+pub(super) struct Add {
+    pub(super) update: String,
+    pub(super) sum: String,
 }
 
 impl Catalog {
@@ -85,9 +92,9 @@ impl Statements {
         let add = table.columns.iter().map(|column| {
             (column.kind == Kind::Int).then(|| {
                 let it = quoted(column.name);
-                format!(
-                    "UPDATE main.{name} SET {it} = {it} + ?3{sealed} WHERE {row} RETURNING {it}"
-                )
+                // `RETURNING` would cost more than both.
+                let update = format!("UPDATE main.{name} SET {it} = {it} + ?3{sealed} WHERE {row}");
+                Add { update, sum: format!("SELECT {it} FROM main.{name} WHERE {row}") }
             })
         });
         Self {

@@ -132,26 +132,29 @@ impl Writer for SqliteTransaction<'_> {
 
     fn add(&mut self, table: &'static Table, key: Uuid, col: Col, by: i64) -> Result<Option<i64>> {
         let statements = self.catalog.of(table)?;
-        let Some(Some(sql)) = statements.add.get(col.index) else {
+        let Some(Some(add)) = statements.add.get(col.index) else {
             // Not an integer: the general way finds out whether there is such a row at all.
             return add_by_put(self, table, key, col, by);
         };
         self.mark()?;
-        let mut statement = self.prepared(sql)?;
-        let params = [Bound::Id(&self.org), Bound::Id(&key), Bound::Int(by)];
-        let step = statements.weights.as_ref().map(|it| Bound::Int(it.step(col.index, by)));
-        let params = params_from_iter(params.into_iter().chain(step));
-        // A sum past `i64` turns into a float, which a strict integer column refuses.
-        let sum = statement.query_row(params, |row| row.get::<_, Option<i64>>(0)).optional();
         let place = (table.name, col.name);
-        match sum {
-            Ok(None) => Ok(None),
-            Ok(Some(Some(sum))) => Ok(Some(sum)),
-            Ok(Some(None)) => Err(StoreError::Corrupt { table: place.0, column: place.1 }),
+        let (org, key) = (Bound::Id(&self.org), Bound::Id(&key));
+        let step = statements.weights.as_ref().map(|it| Bound::Int(it.step(col.index, by)));
+        let params = [org, key, Bound::Int(by)].into_iter().chain(step);
+        // A sum past `i64` turns into a float, which a strict integer column refuses.
+        match self.prepared(&add.update)?.execute(params_from_iter(params)) {
+            Ok(0) => return Ok(None),
+            Ok(_) => {}
             Err(error) if is_misfit(&error) => {
-                Err(StoreError::Overflow { table: place.0, column: place.1 })
+                return Err(StoreError::Overflow { table: place.0, column: place.1 });
             }
-            Err(error) => Err(self.failed(error)),
+            Err(error) => return Err(self.failed(error)),
+        }
+        let sum =
+            self.prepared(&add.sum)?.query_row([org, key], |row| row.get::<_, Option<i64>>(0));
+        match sum.map_err(|error| self.failed(error))? {
+            Some(sum) => Ok(Some(sum)),
+            None => Err(StoreError::Corrupt { table: place.0, column: place.1 }),
         }
     }
 }

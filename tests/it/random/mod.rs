@@ -9,6 +9,7 @@ mod ledger;
 mod perform;
 mod rules;
 mod steps;
+mod warm;
 
 use glass::{Glass, Rows};
 use ledger::Ledger;
@@ -21,7 +22,8 @@ use steps::{Call, Step};
 use tenure::billing::FakeBilling;
 use tenure::store::memory::MemoryStore;
 use tenure::{
-    Error, FeatureDraft, OrgId, Overage, ResetPeriod, Store, Tenure, TierDraft, TierFeature, View,
+    Builder, Error, FeatureDraft, OrgId, Overage, ResetPeriod, Store, Tenure, TierDraft,
+    TierFeature, View,
 };
 use time::Duration;
 use uuid::Uuid;
@@ -56,15 +58,22 @@ fn other(clock: &Clock) -> World {
 
 impl World {
     fn over(store: impl Store + 'static, clock: &Clock) -> Self {
+        Self::with(store, clock, |builder| builder)
+    }
+
+    fn with(
+        store: impl Store + 'static,
+        clock: &Clock,
+        how: impl FnOnce(Builder) -> Builder,
+    ) -> Self {
         let (glass, billing) = (Glass::around(store), FakeBilling::new());
         let (shown, count) = (clock.clone(), Arc::new(AtomicU64::new(1)));
         let next = move || u128::from(count.fetch_add(1, Ordering::SeqCst));
-        let tenure = Tenure::builder(glass.clone())
+        let builder = Tenure::builder(glass.clone())
             .clock(move || shown.now())
             .ids(move |_| Uuid::from_u128((0x0198_0000_0000_7000_8000_u128 << 48) | next()))
-            .billing(billing.clone())
-            .open()
-            .unwrap();
+            .billing(billing.clone());
+        let tenure = how(builder).open().unwrap();
         let world = Self { tenure, glass, billing };
         for org in ORGS {
             world.open_shop(org);

@@ -248,5 +248,6 @@ fn a_path_is_never_taken_for_a_uri() {
     drop(store);
     let there = path.is_file();
     fs::remove_file(&path).unwrap();
+    fs::remove_file(anchor_of(&path)).unwrap();
     assert!(there && path.is_absolute());
 }

@@ -128,3 +128,47 @@ fn what_cannot_be_changed_in_place_is_said() {
     }
     write(&store, |tx| tx.add(&PLAIN, key(1), PLAIN.col("used"), 1)).unwrap();
 }
+
+#[test]
+fn a_table_that_is_sealed_later_is_sealed_as_it_is_found() {
+    static SEALED: Table = Table { sealed: true, ..METER };
+    let folder = folder();
+    let path = folder.path().join("a.db");
+    let store = created(&path);
+    for number in 0..2_500 {
+        let org = OrgId::named(if number % 2 == 0 { "even" } else { "odd" });
+        let row = meter(number, 7);
+        store.write(org, &mut |tx| tx.insert(&METER, row.clone()).map(drop)).unwrap();
+    }
+    let sealed: &[&Table] = &[&CUSTOMER, &SEALED];
+    store.install(sealed).unwrap();
+    let odd = OrgId::named("odd");
+    let count = || {
+        let mut found = 0;
+        let read = store.read(odd, &mut |view| {
+            found = view.query(&SEALED, &Query::all())?.len();
+            Ok(())
+        });
+        read.map(|()| found)
+    };
+    assert_eq!(count().unwrap(), 1_250);
+    store
+        .write(odd, &mut |tx| {
+            assert_eq!(tx.add(&SEALED, key(1), SEALED.col("used"), -9)?, Some(-2));
+            assert_eq!(tx.get(&SEALED, key(1))?, Some(meter(1, -2)));
+            tx.put(&SEALED, meter(1, 5))
+        })
+        .unwrap();
+    assert_eq!(count().unwrap(), 1_250);
+    Connection::open(&path)
+        .unwrap()
+        .execute("UPDATE meter SET used = 6 WHERE used = 5", [])
+        .unwrap();
+    let found = count();
+    assert!(
+        matches!(found, Err(StoreError::Corrupt { table: "meter", column: "tenure_seal" })),
+        "{found:?}"
+    );
+    // One that knows no seals would leave them as they are.
+    assert!(matches!(refusal(store.install(TABLES)), Refusal::TooNew { .. }));
+}

@@ -1,0 +1,138 @@
+//! How a handle is made: over which store, with which clock, ids, numbers and gateway.
+
+use crate::config::Config;
+use crate::domain::billing::BillingGateway;
+use crate::error::Result;
+use crate::store::Store;
+use crate::tenure::Tenure;
+use std::sync::Arc;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+pub(crate) type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
+
+/// Where new ids come from.
+#[derive(Clone)]
+pub(crate) struct Ids(Arc<dyn Fn(OffsetDateTime) -> Uuid + Send + Sync>);
+
+impl Ids {
+    pub(crate) fn next(&self, now: OffsetDateTime) -> Uuid {
+        (self.0)(now)
+    }
+
+    /// A random number, as random as the ids are.
+    pub(crate) fn random(&self) -> u128 {
+        let id = (self.0)(OffsetDateTime::UNIX_EPOCH);
+        Uuid::new_v5(&id, b"random").as_u128()
+    }
+}
+
+/// A handle in the making: a store and what differs from the defaults.
+#[must_use = "`open` makes the handle"]
+pub struct Builder {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Clock,
+    pub(crate) ids: Ids,
+    pub(crate) config: Config,
+    pub(crate) billing: Option<Arc<dyn BillingGateway>>,
+    pub(crate) warm: Option<usize>,
+}
+
+impl Builder {
+    /// Takes the time from `clock` instead of the system's.
+    ///
+    /// ```
+    /// use tenure::Tenure;
+    /// use tenure::store::memory::MemoryStore;
+    /// use time::macros::datetime;
+    ///
+    /// let noon = datetime!(2026-01-31 12:00 UTC);
+    /// let tenure = Tenure::builder(MemoryStore::new()).clock(move || noon).open()?;
+    /// assert_eq!(tenure.now(), noon);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    pub fn clock(mut self, clock: impl Fn() -> OffsetDateTime + Send + Sync + 'static) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Takes new ids from `ids`, given the instant, instead of making UUIDs (version 7). For tests
+    /// that compare runs; each must be new.
+    pub fn ids(mut self, ids: impl Fn(OffsetDateTime) -> Uuid + Send + Sync + 'static) -> Self {
+        self.ids = Ids(Arc::new(ids));
+        self
+    }
+
+    /// Uses other numbers than the defaults.
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Asks `gateway` about checkouts and subscriptions, and sends it the usage that it bills.
+    pub fn billing(mut self, gateway: impl BillingGateway + 'static) -> Self {
+        self.billing = Some(Arc::new(gateway));
+        self
+    }
+
+    /// Promises that nobody writes to the store but this handle and its clones: no other handle, no
+    /// other process, no host's own transaction. Then [`Tenure::check`] answers from memory what it
+    /// has answered before, for as long as nothing that it depends on has changed: a commit is seen
+    /// by every check that begins after it returned. At most 65,536 answers are kept, one for each
+    /// pair of customer and feature, with about 700 bytes and the customer's own configuration each,
+    /// and 1 MiB from the beginning.
+    ///
+    /// [`Tenure::within`] is refused on such a handle. If the promise is not kept, a check may give
+    /// an answer that was right before somebody else's change, at worst until the window ends.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::Tenure;
+    /// let tenure = Tenure::builder(MemoryStore::new()).sole_writer().open()?;
+    /// # assert!(!tenure.check("org_1", "ai_credits")?.can_use);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    pub fn sole_writer(self) -> Self {
+        self.sole_writer_keeping(65_536)
+    }
+
+    /// The same, with at most so many answers kept, in whole fours.
+    pub fn sole_writer_keeping(mut self, answers: usize) -> Self {
+        self.warm = Some(answers);
+        self
+    }
+
+    /// Makes the store's tables usable and gives the handle.
+    ///
+    /// # Errors
+    ///
+    /// When the store's tables cannot be brought to this version's shape.
+    pub fn open(self) -> Result<Tenure> {
+        Tenure::built(self)
+    }
+}
+
+impl Tenure {
+    /// Opens `store` with something else than the defaults.
+    pub fn builder(store: impl Store + 'static) -> Builder {
+        Builder {
+            store: Arc::new(store),
+            clock: Arc::new(system_clock),
+            ids: Ids(Arc::new(time_ordered_id)),
+            config: Config::default(),
+            billing: None,
+            warm: None,
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place where time comes from the system")]
+fn system_clock() -> OffsetDateTime {
+    OffsetDateTime::now_utc()
+}
+
+/// A UUID (version 7): it begins with the instant, so that new rows go to the end of their table.
+fn time_ordered_id(now: OffsetDateTime) -> Uuid {
+    let seconds = u64::try_from(now.unix_timestamp()).unwrap_or(0);
+    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.nanosecond()))
+}
