@@ -11,7 +11,6 @@ use crate::domain::usage::{UsageEvent, UsageEventId, UsageSource};
 use crate::domain::usage_page::{Entry, Series};
 use crate::error::{Error, Result};
 use crate::ops::settlements::Settled;
-use crate::store::query::Query;
 use crate::store::schema::Col;
 use crate::tables::Stored;
 use crate::tx::Tx;
@@ -21,7 +20,6 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 const USED: Col = <Meter as Stored>::TABLE.col("used");
-const EVENT_METER: Col = <UsageEvent as Stored>::TABLE.col("meter_id");
 
 /// A meter whose events are counted in bulk.
 pub(super) struct Bulk {
@@ -153,13 +151,9 @@ impl Tx<'_> {
         events: &[Wanted<'_>],
     ) -> Result<HashMap<UsageEventId, UsageEvent>> {
         let mut known = HashMap::new();
-        let any = Query::all().eq(EVENT_METER, &meter.id);
-        // To look for a few keys costs no more than to ask whether there are any.
-        if events.len() <= 2 || self.view().first::<UsageEvent>(any)?.is_some() {
+        if meter.has_singles {
             for wanted in events.iter().filter(|wanted| wanted.is_keyed()) {
-                if let Some(first) = self.get::<UsageEvent>(wanted.id)? {
-                    known.insert(wanted.id, first);
-                }
+                known.extend(self.get::<UsageEvent>(wanted.id)?.map(|first| (wanted.id, first)));
             }
         }
         Ok(known)
