@@ -50,24 +50,24 @@ fn main() -> Result<()> {
     let empty = ours.singles("ours, empty")?;
     let before = size(&path);
     let after = || ours.acknowledge();
-    let costs = run("ours", events, batch, |number, count| ours.ingest(number, count), after)?;
+    let costs =
+        run("ours", events, batch, |n, count| ours.given(n, count), |it| ours.ingest(it), after)?;
     let bytes = size(&path).saturating_sub(before) as f64 / events as f64;
     println!("ours: {bytes:.1} bytes per event, peak memory {}", peak());
     let full = ours.singles("ours, full")?;
-    println!("ours: full / empty: check {:.2}, track {:.2}", full.0 / empty.0, full.1 / empty.1);
+    for (what, (full, empty)) in
+        ["check", "track", "one of many"].iter().zip(full.iter().zip(&empty))
+    {
+        println!("ours: full / empty, {what}: {:.2}", full / empty);
+    }
     ours.read(events, batch)?;
     drop(ours);
     std::fs::remove_file(&path)?;
 
     let path = folder.path().join("simple.db");
     let mut simple = Simple::create(&path)?;
-    let theirs = run(
-        "simple",
-        events,
-        batch,
-        |number, count| simple.ingest(number, count, meters),
-        || Ok(()),
-    )?;
+    let given = |number, count| Simple::given(number, count, meters);
+    let theirs = run("simple", events, batch, given, |it| simple.ingest(it), || Ok(()))?;
     println!("simple: {:.1} bytes per event\n", size(&path) as f64 / events as f64);
     for (ours, theirs) in costs.iter().zip(&theirs) {
         println!(
@@ -92,11 +92,12 @@ struct Cost {
 }
 
 /// Ingests all batches; `after` each, something that is not measured. Returns what each tenth cost.
-fn run(
+fn run<B>(
     name: &str,
     events: usize,
     batch: usize,
-    mut ingest: impl FnMut(usize, usize) -> Result<()>,
+    given: impl Fn(usize, usize) -> B,
+    mut ingest: impl FnMut(&B) -> Result<()>,
     after: impl Fn() -> Result<()>,
 ) -> Result<Vec<Cost>> {
     let tenth = (events / 10).max(batch).min(events);
@@ -104,8 +105,9 @@ fn run(
     let (mut time, mut spent) = (0.0, Spent { cpu: 0.0, written: 0.0 });
     while done < events {
         let count = batch.min(events - done);
+        let given = given(done / batch, count);
         let (begun, before) = (Instant::now(), Spent::now());
-        ingest(done / batch, count)?;
+        ingest(&given)?;
         let (took, now) = (begun.elapsed(), Spent::now());
         (worst, done, time) = (worst.max(took), done + count, time + took.as_secs_f64());
         spent.cpu += now.cpu - before.cpu;
@@ -161,8 +163,8 @@ impl Ours {
         batch.map(track).collect()
     }
 
-    fn ingest(&self, number: usize, count: usize) -> Result<()> {
-        let answers = self.tenure.track_batch(&self.given(number, count))?;
+    fn ingest(&self, given: &[Track]) -> Result<()> {
+        let answers = self.tenure.track_batch(given)?;
         assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|it| !it.duplicate)));
         Ok(())
     }
@@ -179,7 +181,7 @@ impl Ours {
     }
 
     /// Microseconds of the CPU for a check and for a track, when all that they need is in memory.
-    fn singles(&self, name: &str) -> Result<(f64, f64)> {
+    fn singles(&self, name: &str) -> Result<[f64; 3]> {
         let known = self.customers.iter().step_by(self.customers.len().div_ceil(100));
         let known: Vec<CustomerId> = known.copied().collect();
         let each = |count: usize, what: &dyn Fn(CustomerId) -> Result<()>| -> Result<f64> {
@@ -195,14 +197,23 @@ impl Ours {
             assert!(self.tenure.read(|view| view.check(customer, FEATURE))?.can_use);
             Ok(())
         })?;
-        let track = each(2_000, &|customer| {
-            let track = Track::new(customer, FEATURE).key(Uuid::new_v4());
-            assert!(!self.tenure.track(&track)?.duplicate);
+        let track = |customer| Track::new(customer, FEATURE).key(Uuid::new_v4());
+        let alone = each(2_000, &|customer| {
+            assert!(!self.tenure.track(&track(customer))?.duplicate);
             Ok(())
         })?;
+        // Most of one alone is its commit, whose cost is that of the disk.
+        let among = each(100, &|_| {
+            let tracks: Vec<Track> = known.iter().map(|customer| track(*customer)).collect();
+            self.tenure.write(|tx| tracks.iter().try_for_each(|it| tx.track(it).map(drop)))?;
+            Ok(())
+        })? / known.len() as f64;
         self.acknowledge()?;
-        println!("{name}: a check {check:.2} µs, a track {track:.2} µs (CPU, warm)");
-        Ok((check, track))
+        println!(
+            "{name}: a check {check:.2} µs, a track {alone:.2} µs, one of {} in a transaction {among:.2} µs (CPU, warm)",
+            known.len()
+        );
+        Ok([check, alone, among])
     }
 
     /// What reading costs: duplicates, sums, the newest events.
@@ -278,11 +289,14 @@ impl Simple {
         Ok(Self(connection))
     }
 
-    fn ingest(&mut self, number: usize, count: usize, meters: usize) -> Result<()> {
-        let given = batch_of(number, count, meters).map(|(meter, key)| (meter, key.to_string()));
-        let given: Vec<(usize, String)> = given.collect();
-        let mut rows = Vec::with_capacity(count);
-        for (meter, key) in &given {
+    fn given(number: usize, count: usize, meters: usize) -> Vec<(usize, String)> {
+        batch_of(number, count, meters).map(|(meter, key)| (meter, key.to_string())).collect()
+    }
+
+    fn ingest(&mut self, given: &[(usize, String)]) -> Result<()> {
+        let at: i64 = 1_800_000_000_000_000;
+        let mut rows = Vec::with_capacity(given.len());
+        for (meter, key) in given {
             rows.push((Uuid::parse_str(key)?.into_bytes(), i64::try_from(*meter)?));
         }
         rows.sort_unstable();
@@ -292,7 +306,6 @@ impl Simple {
                 "INSERT INTO usage_event VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
             )?;
             for (key, meter) in &rows {
-                let at = 1_800_000_000_000_000 + i64::try_from(number)?;
                 assert_eq!(insert.execute(params![key, meter, 1_000_000, at])?, 1);
             }
         }

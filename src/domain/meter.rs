@@ -50,6 +50,8 @@ noun! {
         opens: bool => ["false"],
         /// Whether some of its events are sealed in pages.
         has_pages: bool => ["false"],
+        /// Whether some of its events stand by themselves.
+        has_singles: bool => ["true"],
         /// Since when what it allows has been what it is: for usage from then on the present right
         /// is the right at its time.
         steady_since: OffsetDateTime,
@@ -97,6 +99,7 @@ impl Meter {
             reset_at: None,
             opens: false,
             has_pages: false,
+            has_singles: false,
             steady_since: now,
             fresh_until: None,
             denial: None,

@@ -207,6 +207,8 @@ impl Tx<'_> {
                 group.events.push(Wanted { place, track, id, key });
             }
         }
+        // In the order of the meters' table, so that each of its pages is read and written once.
+        groups.sort_unstable_by_key(|group| group.meter);
         Ok(groups)
     }
 

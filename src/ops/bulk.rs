@@ -11,7 +11,6 @@ use crate::domain::usage::{UsageEvent, UsageEventId, UsageSource};
 use crate::domain::usage_page::{Entry, Series};
 use crate::error::{Error, Result};
 use crate::ops::settlements::Settled;
-use crate::store::query::Query;
 use crate::store::schema::Col;
 use crate::tables::Stored;
 use crate::tx::Tx;
@@ -21,7 +20,6 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 
 const USED: Col = <Meter as Stored>::TABLE.col("used");
-const EVENT_METER: Col = <UsageEvent as Stored>::TABLE.col("meter_id");
 
 /// A meter whose events are counted in bulk.
 pub(super) struct Bulk {
@@ -137,14 +135,13 @@ impl Tx<'_> {
             return Ok(());
         }
         batch.series.extend(pages);
-        self.keep_bulk(&meter, &stored, settled, before)?;
         let used = meter.used.checked_sub(before).ok_or(Error::Overflow("usage"))?;
         let data = json!({
             "feature": meter.feature_code, "quantity": used, "used": meter.used, "events": events,
         });
         self.announce("entitlement.consumed", meter.id, meter.customer_id, data);
         self.tell_thresholds(&meter, &feature, before, meter.used);
-        Ok(())
+        self.keep_bulk(meter, &stored, settled, before)
     }
 
     /// Of the events that stand by themselves, those with the keys of `events`.
@@ -154,13 +151,9 @@ impl Tx<'_> {
         events: &[Wanted<'_>],
     ) -> Result<HashMap<UsageEventId, UsageEvent>> {
         let mut known = HashMap::new();
-        let any = Query::all().eq(EVENT_METER, &meter.id);
-        // To look for a few keys costs no more than to ask whether there are any.
-        if events.len() <= 2 || self.view().first::<UsageEvent>(any)?.is_some() {
+        if meter.has_singles {
             for wanted in events.iter().filter(|wanted| wanted.is_keyed()) {
-                if let Some(first) = self.get::<UsageEvent>(wanted.id)? {
-                    known.insert(wanted.id, first);
-                }
+                known.extend(self.get::<UsageEvent>(wanted.id)?.map(|first| (wanted.id, first)));
             }
         }
         Ok(known)
@@ -168,12 +161,11 @@ impl Tx<'_> {
 
     fn keep_bulk(
         &mut self,
-        meter: &Meter,
+        mut meter: Meter,
         stored: &Meter,
         settled: Option<Settled>,
         before: Quantity,
     ) -> Result<()> {
-        let mut meter = meter.clone();
         let has_pages = std::mem::replace(&mut meter.has_pages, true);
         match settled {
             Some(mut settled) => {

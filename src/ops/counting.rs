@@ -314,6 +314,10 @@ impl Tx<'_> {
         let plain = event.event_type == UsageEventType::Increment && !meter.opens;
         let is_running = other.is_none();
         match settled {
+            None if (plain || !is_running) && !stored.has_singles => {
+                let used = if is_running { after } else { stored.used };
+                self.put(&Meter { used, held: meter.held, has_singles: true, ..stored })?;
+            }
             None if plain || !is_running => {
                 if freed.is_positive() {
                     self.add::<Meter>(meter.id, HELD, freed.millionths().saturating_neg())?;
@@ -334,6 +338,7 @@ impl Tx<'_> {
                     settled
                 };
                 settled.books.meter.held = meter.held;
+                settled.books.meter.has_singles = true;
                 if is_running {
                     settled.books.meter.used = after;
                     if !plain {

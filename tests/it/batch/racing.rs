@@ -45,12 +45,11 @@ fn single_tracks_and_batches_share_their_keys(world: &World) {
     let acme = world.meter(10_000);
     let batch: Vec<Track> =
         (0..200_u32).map(|n| credits(acme, 1 + n % 3).key(format!("k-{n}"))).collect();
-    let counted = race(6, |thread| match thread % 2 {
-        0 => {
+    let counted = race(6, |thread| {
+        if thread % 2 == 0 {
             let answers = batch.chunks(50).map(|part| world.tenure.track_batch(part).unwrap());
             answers.flatten().filter(|it| outcome(it) == "counted").count()
-        }
-        _ => {
+        } else {
             let mine = batch.iter().skip(thread).step_by(7);
             mine.filter(|track| !world.track(track).unwrap().duplicate).count()
         }

@@ -72,7 +72,7 @@ fn usage_before_the_present_right_is_judged_by_the_one_of_its_time(world: &World
     world.allow(acme, CREDITS, &right);
     world.clock.set(BEGINNING + Duration::hours(10));
     // One before the right began, one after, and so on.
-    let hours = |n: usize| Duration::hours(if n % 2 == 0 { 4 } else { 6 });
+    let hours = |n: usize| Duration::hours(if n.is_multiple_of(2) { 4 } else { 6 });
     let batch = at(keyed(acme, "k", 40), hours);
     let codes = outcomes(world, &batch);
     for (n, code) in codes.iter().enumerate() {
