@@ -56,7 +56,7 @@ noun! {
 
 /// A run, as the manifest lists it. Never changed; merging makes another of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(from = "Listed", into = "Listed")]
 #[non_exhaustive]
 pub struct KeyRun {
     /// Numbers the org's runs.
@@ -70,6 +70,22 @@ pub struct KeyRun {
 }
 
 json_field!(Vec<KeyRun>);
+
+/// A run as it is written down: number, nonce, keys, first page. Whoever looks for a key reads the
+/// list, so it is short.
+type Listed = (u32, u64, u32, u64);
+
+impl From<Listed> for KeyRun {
+    fn from((number, nonce, keys, first_page): Listed) -> Self {
+        Self { number, nonce, keys, first_page }
+    }
+}
+
+impl From<KeyRun> for Listed {
+    fn from(KeyRun { number, nonce, keys, first_page }: KeyRun) -> Self {
+        (number, nonce, keys, first_page)
+    }
+}
 
 /// A hash and the number of the page that may hold its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

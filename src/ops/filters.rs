@@ -44,13 +44,13 @@ impl Filters {
         *clock = clock.saturating_add(1);
         let org = orgs.entry(org).or_default();
         org.used = *clock;
-        let known: Vec<_> = runs.iter().map(|run| org.runs.remove(&name(run))).collect();
-        for gone in org.runs.values() {
-            *size = size.saturating_sub(gone.size());
-        }
-        org.runs.clear();
-        for (run, filter) in runs.iter().zip(&known) {
-            org.runs.extend(filter.clone().map(|filter| (name(run), filter)));
+        let known: Vec<_> = runs.iter().map(|run| org.runs.get(&name(run)).cloned()).collect();
+        if org.runs.len() > known.iter().flatten().count() {
+            org.runs.retain(|gone, filter| {
+                let is_listed = runs.iter().any(|run| name(run) == *gone);
+                *size = if is_listed { *size } else { size.saturating_sub(filter.size()) };
+                is_listed
+            });
         }
         known
     }
@@ -101,10 +101,7 @@ mod tests {
     use super::*;
 
     fn run(number: u32) -> KeyRun {
-        serde_json::from_value(serde_json::json!({
-            "number": number, "nonce": 7, "keys": 3_200, "firstPage": 0
-        }))
-        .unwrap()
+        KeyRun { number, nonce: 7, keys: 3_200, first_page: 0 }
     }
 
     #[test]
