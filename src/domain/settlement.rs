@@ -205,10 +205,10 @@ impl Settlement {
             id.and_then(|id| self.parties.get(&id)?.is.as_ref())
                 .map_or(Quantity::ZERO, |it| it.used_amount)
         };
-        let left = if former.is_some_and(|id| self.get(id).is_some()) {
-            used(former)
-        } else {
-            self.balance.left_behind
+        let left = match former {
+            None => Quantity::ZERO,
+            Some(id) if self.get(id).is_some() => used(former),
+            Some(_) => self.balance.left_behind,
         };
         self.balance.topped = whole(self.balance.topped, left).beyond(used(leading));
     }

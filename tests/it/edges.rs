@@ -29,6 +29,7 @@ stories![
     grace_is_there_once_however_often_a_meter_is_settled,
     a_batch_of_many_small_things_is_counted_and_not_kept,
     late_usage_meets_the_further_limits_of_its_time,
+    what_a_lost_tier_gave_is_shown_once,
 ];
 
 fn monthly(limit: i32) -> AccessPatch {
@@ -287,4 +288,14 @@ fn late_usage_meets_the_further_limits_of_its_time(world: &World) {
     assert!(world.track(&credits(acme, 4).at(day)).is_err());
     world.track(&credits(acme, 3).at(day)).unwrap();
     world.track(&credits(acme, 9).at(day + Duration::DAY)).unwrap();
+}
+
+fn what_a_lost_tier_gave_is_shown_once(world: &World) {
+    world.catalogue();
+    let acme = world.customer_on("pro", "Acme");
+    world.uses(acme, "sso", 1);
+    world.done(|tx| tx.apply_tier(acme, "starter", &[]));
+    world.done(|tx| tx.grant(acme, &NewGrant::of("sso", 1)));
+    let access = world.check(acme, "sso");
+    assert_eq!((access.quantity_limit, access.remaining), (Some(2.into()), Some(1.into())));
 }
