@@ -111,6 +111,8 @@ impl Settlement {
                 self.note(id, Quantity::ZERO, minus(given), Quantity::ZERO);
             }
         }
+        // The rest was given by what is over by now.
+        self.balance.topped = self.balance.topped.beyond(left);
     }
 
     /// What was used beyond limits and is to be taken from whatever has something left.
