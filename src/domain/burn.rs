@@ -2,7 +2,6 @@
 //! given back returns.
 
 use super::entitlement::{Entitlement, EntitlementStatus};
-use super::period::Period;
 use super::quantity::Quantity;
 use super::tally::{Tally, whole};
 use super::window::{Frame, LimitWindow};
@@ -50,14 +49,6 @@ impl Entitlement {
 
     fn frame(&self) -> Frame<'_> {
         Frame { anchor: self.anchor, granted_at: self.created_at, zone: &self.time_zone }
-    }
-
-    /// Its limits over windows of their own, each with the stretch of time around `at` whose usage
-    /// counts against it.
-    pub(crate) fn further_limits(&self, at: OffsetDateTime) -> Vec<(Quantity, Period)> {
-        let frame = self.frame();
-        let around = |it: &LimitWindow| it.limit().zip(it.around(at, frame));
-        self.windows.iter().filter_map(around).collect()
     }
 
     /// What is left by its tightest limit; none for any amount.

@@ -1,7 +1,6 @@
 //! Windows: the stretches of time over which limits count.
 
 use super::cycle::Cycle;
-use super::period::Period;
 use super::quantity::Quantity;
 use super::recurrence::Recurrence;
 use super::text::Malformed;
@@ -282,17 +281,6 @@ impl LimitWindow {
             WindowKind::Fixed => Recurrence::new(frame.granted_at, length, zone).ok(),
             WindowKind::Sliding | WindowKind::FirstUse | WindowKind::Lifetime => None,
         }
-    }
-
-    /// The stretch of time in which usage counts in the same window as usage at `at`: of windows that
-    /// do not recur by the calendar, all that could. None for a lifetime.
-    pub(crate) fn around(&self, at: OffsetDateTime, frame: Frame<'_>) -> Option<Period> {
-        if let Some(recurrence) = self.recurrence(frame) {
-            return recurrence.period_containing(at);
-        }
-        let zone = self.time_zone.as_ref().unwrap_or(frame.zone).clone();
-        let steps = Recurrence::new(at, self.length?, zone).ok()?;
-        Period::new(steps.boundary(-1)?, steps.boundary(1)?).ok()
     }
 
     /// The instant that lies one length after `at`; none for a lifetime.

@@ -6,7 +6,6 @@ use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::entitlement::Entitlement;
 use crate::domain::meter::{Closed, Meter, MeterId};
 use crate::domain::quantity::Quantity;
-use crate::domain::tally::whole;
 use crate::domain::text::{Code, Note};
 use crate::domain::usage::{SnapshotType, UsageSnapshot, UsageWindow, UsageWindowId};
 use crate::error::Result;
@@ -73,45 +72,10 @@ impl View<'_> {
             return Ok(Meter { held, limit, ceiling, over, ..right });
         };
         let ceiling = right.ceiling.map(|ceiling| ceiling.beyond(window.carried_on));
-        let ceiling = self.below_further_limits(window, &grants, at, ceiling)?;
         // Holds may be committed in a window to come, and not in one that ended.
         let is_ahead = window.window_start > meter.window_start;
         let held = if is_ahead { meter.held } else { Quantity::ZERO };
         Ok(Meter { held, ceiling, ..right })
-    }
-
-    /// How high usage of a window that ended may go so that usage at `at` stays below the limits over
-    /// windows of their own that held then. They are compared with the ledger: windows that ended
-    /// are not kept for them.
-    fn below_further_limits(
-        &self,
-        window: &UsageWindow,
-        grants: &[Entitlement],
-        at: OffsetDateTime,
-        ceiling: Option<Quantity>,
-    ) -> Result<Option<Quantity>> {
-        let usable = || grants.iter().filter(|it| it.is_usable(at));
-        if usable().all(|it| it.windows.is_empty()) {
-            return Ok(ceiling);
-        }
-        let mut room = Some(Quantity::ZERO);
-        for grant in usable() {
-            let mut least = grant.limit;
-            for (limit, around) in grant.further_limits(at) {
-                let (from, to) = (Some(around.start()), Some(around.end()));
-                let mut sum = 0_i128;
-                self.each_usage(window.meter_id, from, to, |event| {
-                    sum = sum.saturating_add(i128::from(event.quantity.millionths()));
-                    Ok(())
-                })?;
-                let sum = i64::try_from(sum).map_or(Quantity::MAX, Quantity::from_millionths);
-                let left = limit.beyond(sum);
-                least = Some(least.map_or(left, |least| least.min(left)));
-            }
-            room = room.zip(least).map(|(room, least)| whole(room, least));
-        }
-        let reach = room.map(|room| whole(window.used, room));
-        Ok([ceiling, reach].into_iter().flatten().min())
     }
 }
 

@@ -28,7 +28,6 @@ stories![
     usage_ahead_leaves_room_for_holds,
     grace_is_there_once_however_often_a_meter_is_settled,
     a_batch_of_many_small_things_is_counted_and_not_kept,
-    late_usage_meets_the_further_limits_of_its_time,
     what_a_lost_tier_gave_is_shown_once,
 ];
 
@@ -274,20 +273,6 @@ fn a_batch_of_many_small_things_is_counted_and_not_kept(_world: &World) {
     let most = format!("[{}0]", "0,".repeat(9_999));
     let refused = tenure::Track::batch_from_cloud_events(&most).unwrap_err();
     assert_eq!(refused.faults().len(), 10_000);
-}
-
-fn late_usage_meets_the_further_limits_of_its_time(world: &World) {
-    world.feature(CREDITS, Overage::Reject);
-    let acme = world.someone("Acme");
-    let daily = LimitWindow::calendar(Cycle::DAY, 10);
-    world.allow(acme, CREDITS, &monthly(1_000).window(daily));
-    world.clock.advance(Duration::days(40));
-    let day = world.clock.now() - Duration::days(30);
-    assert!(world.track(&credits(acme, 11).at(day)).is_err());
-    world.track(&credits(acme, 7).at(day)).unwrap();
-    assert!(world.track(&credits(acme, 4).at(day)).is_err());
-    world.track(&credits(acme, 3).at(day)).unwrap();
-    world.track(&credits(acme, 9).at(day + Duration::DAY)).unwrap();
 }
 
 fn what_a_lost_tier_gave_is_shown_once(world: &World) {
