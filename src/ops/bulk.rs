@@ -2,7 +2,6 @@
 
 use super::batch::{About, Batch, Wanted};
 use super::counting::{repeated, room};
-use crate::domain::customer::Customer;
 use crate::domain::feature::Feature;
 use crate::domain::meter::Meter;
 use crate::domain::metering::UsageResult;
@@ -74,13 +73,7 @@ impl Tx<'_> {
             return Ok(None);
         };
         let Some(stored) = self.get::<Meter>(meter)? else { return Ok(None) };
-        let now = self.now().max(stored.window_start);
-        let settled = if stored.is_fresh(now) {
-            None
-        } else {
-            let barred = self.require::<Customer>(stored.customer_id)?.barred();
-            Some(view.settled(stored.clone(), barred, now)?)
-        };
+        let settled = view.overdue(&stored)?;
         let meter = settled.as_ref().map_or(&stored, |settled| &settled.books.meter).clone();
         let bulk = Bulk { meter, stored, settled, feature };
         Ok(Some(bulk).filter(|bulk| bulk.meter.denial.is_none()))

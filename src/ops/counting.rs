@@ -88,12 +88,6 @@ impl Tx<'_> {
         first.map(|first| repeated(&first, &target.key, asked)).transpose()
     }
 
-    /// The event with this id, wherever it is kept.
-    fn known_event(&self, id: UsageEventId) -> Result<Option<UsageEvent>> {
-        let single = self.get::<UsageEvent>(id)?;
-        if single.is_some() { Ok(single) } else { self.view().sealed_event(id) }
-    }
-
     /// Writes what was admitted, unless its key was used before.
     pub(crate) fn record(
         &mut self,
@@ -141,13 +135,7 @@ impl Tx<'_> {
             view.customer(customer)?;
             return Err(denied(customer, code, DenialReason::NotEntitled, None));
         };
-        let now = self.now().max(stored.window_start);
-        let settled = if stored.is_fresh(now) {
-            None
-        } else {
-            let barred = self.require::<Customer>(customer)?.barred();
-            Some(view.settled(stored.clone(), barred, now)?)
-        };
+        let settled = view.overdue(&stored)?;
         let mut meter = settled.as_ref().map_or(&stored, |settled| &settled.books.meter).clone();
         if meter.denial == Some(DenialReason::UnknownCustomer) {
             return Err(Error::not_found("customer", customer));
@@ -183,7 +171,6 @@ impl Tx<'_> {
         };
         before.checked_add(delta).ok_or(Error::Overflow("usage"))?;
         let (judged, included) = ((right.limit, right.free_ceiling()), right.included);
-        let (meter, stored) = (meter, stored);
         Ok(Admitted {
             meter,
             feature,
@@ -208,7 +195,7 @@ impl Tx<'_> {
             return Err(Error::rule(rule));
         }
         let Some(id) = asked.adjusts else { return Ok(by) };
-        let corrected = self.known_event(id)?.filter(|it| it.meter_id == meter.id);
+        let corrected = self.view().known_event(id)?.filter(|it| it.meter_id == meter.id);
         let corrected = corrected.ok_or_else(|| Error::not_found("usage event", id))?;
         if by.is_positive() {
             return Ok(by);

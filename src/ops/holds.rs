@@ -1,12 +1,11 @@
 //! Holds: room is set aside before the work, and what was really used is counted after it.
 
-use crate::domain::customer::Customer;
 use crate::domain::hold::{Commit, Committed, Hold, HoldId, HoldStatus, Reserve, TTL_MAX};
 use crate::domain::meter::Meter;
 use crate::domain::metering::Asked;
 use crate::domain::quantity::Quantity;
 use crate::domain::text::IdempotencyKey;
-use crate::domain::usage::{UsageEvent, UsageSource};
+use crate::domain::usage::{UsageEventId, UsageSource};
 use crate::error::{Error, Faults, Result};
 use crate::ops::metering::Target;
 use crate::tx::{Tx, View};
@@ -144,19 +143,12 @@ impl Tx<'_> {
 
     /// The answer to a commit that was made before.
     fn committed(&self, hold: Hold, target: &Target, asked: &Asked<'_>) -> Result<Committed> {
-        if hold.usage_event_id.is_none() && asked.quantity != Quantity::ZERO {
-            let (key, event_id) = (target.key.to_string(), hold.id.uuid());
+        if hold.usage_event_id.is_none() != (asked.quantity == Quantity::ZERO) {
+            let event_id = hold.usage_event_id.map_or(hold.id.uuid(), UsageEventId::uuid);
+            let key = target.key.to_string();
             return Err(Error::KeyReused { key, field: "quantity", event_id });
         }
-        let usage = match hold.usage_event_id {
-            Some(id) if asked.quantity == Quantity::ZERO => {
-                let first = self.require::<UsageEvent>(id)?;
-                let (key, event_id) = (target.key.to_string(), first.id.uuid());
-                return Err(Error::KeyReused { key, field: "quantity", event_id });
-            }
-            _ => self.repeated(target, asked)?,
-        };
-        Ok(Committed { hold, usage })
+        Ok(Committed { hold, usage: self.repeated(target, asked)? })
     }
 
     /// Gives the room of a hold back; nothing was used. Doing so again changes nothing, nor does it
@@ -215,17 +207,14 @@ impl Tx<'_> {
         change: impl FnOnce(&mut Meter),
     ) -> Result<()> {
         let stored = self.require::<Meter>(id)?;
-        let now = self.now().max(stored.window_start);
-        if stored.is_fresh(now) {
+        let Some(mut settled) = self.view().overdue(&stored)? else {
             let mut meter = stored;
             if wanted {
                 change(&mut meter);
                 self.put(&meter)?;
             }
             return Ok(());
-        }
-        let barred = self.require::<Customer>(stored.customer_id)?.barred();
-        let mut settled = self.view().settled(stored.clone(), barred, now)?;
+        };
         if wanted {
             change(&mut settled.books.meter);
         }

@@ -49,9 +49,13 @@ impl View<'_> {
     ///
     /// [`Error::NotFound`].
     pub fn usage_event(&self, id: UsageEventId) -> Result<UsageEvent> {
+        self.known_event(id)?.ok_or_else(|| Error::not_found("usage event", id))
+    }
+
+    /// The same; none if there is no such event.
+    pub(crate) fn known_event(&self, id: UsageEventId) -> Result<Option<UsageEvent>> {
         let single = self.get::<UsageEvent>(id)?;
-        let known = if single.is_some() { single } else { self.sealed_event(id)? };
-        known.ok_or_else(|| Error::not_found("usage event", id))
+        if single.is_some() { Ok(single) } else { self.sealed_event(id) }
     }
 
     /// The usage events of a customer's feature, newest first, a page at a time.

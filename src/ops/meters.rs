@@ -30,15 +30,11 @@ impl View<'_> {
         customer: CustomerId,
         feature: &Code,
     ) -> Result<Option<Meter>> {
-        let Some(mut meter) = self.get::<Meter>(MeterId::of(customer, feature))? else {
+        let Some(meter) = self.get::<Meter>(MeterId::of(customer, feature))? else {
             return Ok(None);
         };
-        let now = self.now().max(meter.window_start);
-        if !meter.is_fresh(now) {
-            let barred = self.require::<Customer>(customer)?.barred();
-            meter = self.settled(meter, barred, now)?.books.meter;
-        }
-        Ok(Some(meter))
+        let overdue = self.overdue(&meter)?;
+        Ok(Some(overdue.map_or(meter, |settled| settled.books.meter)))
     }
 
     /// The meter as it would say what its customer may use at another instant. In a window that

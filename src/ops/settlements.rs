@@ -3,7 +3,7 @@
 use crate::domain::access::DenialReason;
 use crate::domain::allowance::allowance;
 use crate::domain::balance::Balance;
-use crate::domain::customer::CustomerId;
+use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::entitlement::{Entitlement, EntitlementId};
 use crate::domain::hold::{Hold, HoldStatus};
 use crate::domain::meter::Meter;
@@ -57,6 +57,17 @@ impl View<'_> {
         let mut settled = self.begin(meter, barred, now)?;
         self.settle(&mut settled)?;
         Ok(settled)
+    }
+
+    /// What a stored meter has come to by now, and what must be kept with it; none if its row is
+    /// fresh. A clock that was set back does not open a window again.
+    pub(crate) fn overdue(&self, stored: &Meter) -> Result<Option<Settled>> {
+        let now = self.now().max(stored.window_start);
+        if stored.is_fresh(now) {
+            return Ok(None);
+        }
+        let barred = self.require::<Customer>(stored.customer_id)?.barred();
+        self.settled(stored.clone(), barred, now).map(Some)
     }
 
     /// The books of a meter, opened.
