@@ -12,15 +12,21 @@ use crate::domain::free_mail;
 use crate::domain::name_likeness::usual_weight;
 use crate::record::words;
 
-/// The most keys that one customer is kept under.
-pub const KEYS_MAX: usize = 24;
+/// The most keys that one customer is kept under; eight names and twelve domains need fewer.
+pub const KEYS_MAX: usize = 128;
 
 /// A key that more customers than this share says too little to look at them all: look no further
 /// into it, the other keys of the question find the better candidates.
 pub const CANDIDATES_PER_KEY_MAX: usize = 200;
 
-/// How many of a customer's own domains, and of its people's, are kept.
-const DOMAINS_MAX: usize = 4;
+/// How many names of a customer are kept, its own and its aliases.
+const NAMES_MAX: usize = 8;
+
+/// How many domains of a customer are kept, its own and its aliases.
+const DOMAINS_MAX: usize = 8;
+
+/// How many domains of its people's addresses are kept.
+const EMAIL_DOMAINS_MAX: usize = 4;
 
 /// How many words of a name are kept.
 const WORDS_MAX: usize = 6;
@@ -77,39 +83,61 @@ pub struct MatchKey {
 /// What is known of a customer, as far as it can answer a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
-    pub(crate) name: CompanyName,
+    /// None of them degenerate, each once.
+    pub(crate) names: Vec<CompanyName>,
     pub(crate) domains: Vec<DomainName>,
     pub(crate) email_domains: Vec<DomainName>,
 }
 
 impl Known {
-    /// A customer of this `name`, with its own `domains` and the addresses of its people. Shared
-    /// domains are left out; the first four others of each are used.
+    /// A customer of this `name`, with its `domains`, its own first, and the addresses of its
+    /// people. What tells nothing is left out: a name that is only a legal form, domains that many
+    /// share. Of the others the first eight domains, and four of the addresses, are used.
     #[must_use]
     pub fn new(name: &str, domains: &[DomainName], emails: &[Email]) -> Self {
         let mut own = Vec::new();
         let mut of_people = Vec::new();
         for domain in domains.iter().filter(|it| !free_mail::is_shared(it)) {
-            push_new(&mut own, domain.clone());
+            push_new(&mut own, domain.clone(), DOMAINS_MAX);
         }
         for domain in emails.iter().filter_map(Email::company_domain) {
             if !own.contains(&domain) {
-                push_new(&mut of_people, domain);
+                push_new(&mut of_people, domain, EMAIL_DOMAINS_MAX);
             }
         }
-        Self { name: CompanyName::fold(name), domains: own, email_domains: of_people }
+        let known = Self { names: Vec::new(), domains: own, email_domains: of_people };
+        known.also_called(name)
     }
 
-    /// The name, folded.
+    /// With one more name, behind those before. The first eight that tell anything are used.
+    ///
+    /// ```
+    /// use tenure::domain::match_keys::Known;
+    ///
+    /// let known = Known::new("Meta Platforms", &[], &[]).also_called("Facebook, Inc.");
+    /// let names: Vec<_> = known.names().iter().map(ToString::to_string).collect();
+    /// assert_eq!(names, ["meta platforms", "facebook"]);
+    /// assert_eq!(known.clone().also_called("Ltd").also_called("Meta Platforms"), known);
+    /// ```
     #[must_use]
-    pub const fn name(&self) -> &CompanyName {
-        &self.name
+    pub fn also_called(mut self, name: &str) -> Self {
+        let name = CompanyName::fold(name);
+        if !name.is_degenerate() {
+            push_new(&mut self.names, name, NAMES_MAX);
+        }
+        self
+    }
+
+    /// The names, folded, the customer's own first; none of them is degenerate.
+    #[must_use]
+    pub fn names(&self) -> &[CompanyName] {
+        &self.names
     }
 }
 
-fn push_new(domains: &mut Vec<DomainName>, domain: DomainName) {
-    if domains.len() < DOMAINS_MAX && !domains.contains(&domain) {
-        domains.push(domain);
+fn push_new<T: PartialEq>(kept: &mut Vec<T>, new: T, most: usize) {
+    if kept.len() < most && !kept.contains(&new) {
+        kept.push(new);
     }
 }
 
@@ -131,10 +159,10 @@ pub fn keys_of(known: &Known) -> Vec<MatchKey> {
     for domain in &known.domains {
         keys.add(KeyKind::Compact, domain.label());
     }
-    if !known.name.is_degenerate() {
-        keys.add_name(&known.name);
-        if let Some(bucket) = bucket(letters(known.name.compact())) {
-            keys.add_halves(known.name.compact(), bucket);
+    for name in &known.names {
+        keys.add_name(name);
+        if let Some(bucket) = bucket(letters(name.compact())) {
+            keys.add_halves(name.compact(), bucket);
         }
     }
     keys.0.truncate(KEYS_MAX);

@@ -35,14 +35,32 @@ fn a_question_meets_the_customer_that_it_means() {
 }
 
 #[test]
+fn a_question_meets_a_customer_by_each_of_its_names() {
+    let domains = ["meta.com", "facebook.example"].map(|it| DomainName::parse(it).unwrap());
+    let known = Known::new("Meta", &domains, &[]).also_called("Facebook, Inc.");
+    for hints in [
+        Hints::new().company_name("Meta Ltd"),
+        Hints::new().company_name("Face Book"),
+        Hints::new().domain("www.facebook.example"),
+        Hints::new().email("ada@facebook.example"),
+    ] {
+        assert!(meet(&known, &hints), "{hints:?}");
+    }
+    assert!(!meet(&known, &Hints::new().company_name("Instagram")));
+}
+
+#[test]
 fn a_customer_has_few_keys_and_one_without_a_name_none() {
     let domains: Vec<_> =
         (0..9).map(|n| DomainName::parse(&format!("acme{n}.com")).unwrap()).collect();
     let emails: Vec<_> =
         (0..9).map(|n| Email::parse(&format!("a@mail{n}acme.com")).unwrap()).collect();
     let name = (0..40).map(|n| format!("word{n}x")).collect::<Vec<_>>().join(" ");
-    assert!(keys_of(&Known::new(&name, &domains, &emails)).len() <= KEYS_MAX);
-    assert_eq!(keys_of(&Known::new("Inc.", &[], &[])), []);
+    let known = Known::new(&name, &domains, &emails);
+    let known = (0..9).fold(known, |known, n| known.also_called(&format!("{n} {name}")));
+    assert_eq!(known.names().len(), NAMES_MAX);
+    assert!(keys_of(&known).len() <= KEYS_MAX);
+    assert_eq!(keys_of(&Known::new("Inc.", &[], &[]).also_called("n/a")), []);
     assert_eq!(keys_of_clues(&Clues::default()), []);
 }
 

@@ -128,13 +128,12 @@ fn of_names(
     weight: &dyn Fn(&str) -> f64,
 ) -> Option<Evidence> {
     let kind = EvidenceKind::Name;
-    if known.name.is_degenerate() {
-        return None;
-    }
-    let (clue, theirs) = (name.to_string(), known.name.to_string());
-    let similarity = likeness(name, &known.name, weight);
+    // The name that is most alike, the first of equals.
+    let all = known.names().iter().map(|theirs| (likeness(name, theirs, weight), theirs));
+    let (similarity, best) = all.reduce(|best, it| if it.0 > best.0 { it } else { best })?;
+    let (clue, theirs) = (name.to_string(), best.to_string());
     if similarity >= NAMES_AGREE {
-        let (ours, others) = (name.legal_forms(), known.name.legal_forms());
+        let (ours, others) = (name.legal_forms(), best.legal_forms());
         let differ = !ours.is_empty() && !others.is_empty() && ours != others;
         let worth = if differ { NAME_WORTH * OTHER_LEGAL_FORM } else { NAME_WORTH };
         return Some(agreeing(kind, similarity, worth, &clue, &theirs));
@@ -146,10 +145,11 @@ fn of_names(
 /// Where no name is given, the label of a domain may be it: `acme.dev` for a customer named Acme.
 fn of_labels(clues: &Clues, known: &Known) -> Option<Evidence> {
     let mut asked = clues.domain().into_iter().chain(clues.email_domains());
-    let is_name = |it: &&DomainName| it.label() == known.name.compact() && is_telling(it.label());
-    let name = asked.find(is_name)?;
-    let theirs = known.name.to_string();
-    Some(agreeing(EvidenceKind::Name, LABEL_IS_NAME, NAME_WORTH, name.label(), &theirs))
+    let (label, theirs) = asked.find_map(|it| {
+        let same = known.names().iter().find(|name| name.compact() == it.label());
+        same.filter(|_| is_telling(it.label())).map(|name| (it.label(), name.to_string()))
+    })?;
+    Some(agreeing(EvidenceKind::Name, LABEL_IS_NAME, NAME_WORTH, label, &theirs))
 }
 
 /// Whether two domains have the same label below different suffixes: `acme.com` and `acme.de`.

@@ -49,6 +49,23 @@ fn what_agrees_raises_and_what_contradicts_lowers() {
 }
 
 #[test]
+fn the_name_that_is_most_alike_counts() {
+    let meta = known("Meta Platforms", "meta.com").also_called("Facebook Ltd").also_called("FB");
+    for (name, confidence, reason) in [
+        ("Facebook", 0.80, "name `facebook` is the same"),
+        ("Meta Platforms Inc", 0.80, "name `meta platforms` is the same"),
+        ("Globex", 0.0, ""),
+    ] {
+        let judgement = judged(&hints(name, "", &[]), &meta);
+        assert!((judgement.confidence - confidence).abs() < 1e-9, "{name}: {judgement:?}");
+        assert_eq!(judgement.reason(), reason);
+    }
+    let meta = known("Meta", "").also_called("Initech");
+    let judgement = judged(&hints("", "initech.dev", &[]), &meta);
+    assert_eq!(judgement.evidence.len(), 1, "the label of a domain may be any of the names");
+}
+
+#[test]
 fn people_tell_a_customer_who_has_no_domain() {
     let people = [Email::parse("bob@acme.com").unwrap(), Email::parse("b@gmail.com").unwrap()];
     let acme = Known::new("Acme", &[], &people);
