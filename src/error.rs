@@ -98,6 +98,14 @@ pub enum Error {
         /// Why.
         source: Box<Error>,
     },
+    /// The record has as many of something as it can.
+    #[error("there can be at most {most} {noun}")]
+    TooMany {
+        /// What there would be too many of, in the plural.
+        noun: &'static str,
+        /// How many there can be.
+        most: usize,
+    },
     /// A rule of the business stands against it.
     #[error("{0}")]
     Rule(String),
@@ -128,7 +136,7 @@ pub enum ErrorCode {
     Conflict,
     /// 412: [`Error::LimitExceeded`], [`Error::CheckoutIncomplete`].
     PreconditionFailed,
-    /// 422: [`Error::InvalidTransition`], [`Error::Rule`], [`Error::Overflow`].
+    /// 422: [`Error::InvalidTransition`], [`Error::TooMany`], [`Error::Rule`], [`Error::Overflow`].
     Unprocessable,
     /// 503: [`Error::Gateway`], or a store that is unavailable: try again.
     Unavailable,
@@ -190,9 +198,10 @@ impl Error {
             Self::LimitExceeded(_) | Self::CheckoutIncomplete { .. } => {
                 ErrorCode::PreconditionFailed
             }
-            Self::InvalidTransition { .. } | Self::Rule(_) | Self::Overflow(_) => {
-                ErrorCode::Unprocessable
-            }
+            Self::InvalidTransition { .. }
+            | Self::TooMany { .. }
+            | Self::Rule(_)
+            | Self::Overflow(_) => ErrorCode::Unprocessable,
             Self::Gateway(_) => ErrorCode::Unavailable,
             Self::Store(error) => store_code(error),
         }

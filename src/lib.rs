@@ -21,6 +21,7 @@ mod warm;
 pub use builder::Builder;
 pub use config::Config;
 pub use domain::access::{Access, CustomerRef, Denial, DenialReason, Remedy};
+pub use domain::alias::{Alias, AliasId, AliasKind, AliasSource};
 pub use domain::balance::{Balance, Burn, BurnId, BurnedShare};
 pub use domain::billing::{
     ActiveSubscription, BillingGateway, BillingLink, BillingStatus, CheckoutSession,

@@ -3,6 +3,7 @@
 //! The columns are the fields of each noun, in its file in `domain/`. The org leads the primary key
 //! and every index without being named.
 
+use crate::domain::alias::Alias;
 use crate::domain::balance::{Balance, Burn};
 use crate::domain::contact::Contact;
 use crate::domain::customer::Customer;
@@ -107,6 +108,10 @@ tables! {
     Contact "contact" {
         unique ["customer_id", "email_key"] ["short_id"];
         index ["email_key"] ["customer_id", "created_at"];
+        references "customer_id" -> "customer";
+    }
+    Alias "alias" {
+        index ["customer_id", "created_at"];
         references "customer_id" -> "customer";
     }
     Link "link" {

@@ -157,7 +157,8 @@ fn said(hint: Option<&String>) -> Option<&str> {
     hint.map(|it| it.trim()).filter(|it| !it.is_empty())
 }
 
-fn name_in(text: &str) -> Result<CompanyName, Malformed> {
+/// The name of a company in `text`.
+pub(crate) fn name_in(text: &str) -> Result<CompanyName, Malformed> {
     if text.chars().nth(NAME_MAX).is_some() {
         return Err(Malformed::new(text, "is longer than any company's name"));
     }
@@ -168,7 +169,8 @@ fn name_in(text: &str) -> Result<CompanyName, Malformed> {
     Ok(name)
 }
 
-fn domain_in(text: &str) -> Result<DomainName, Malformed> {
+/// The domain of a company in `text`.
+pub(crate) fn domain_in(text: &str) -> Result<DomainName, Malformed> {
     let domain = DomainName::parse(text)?;
     if free_mail::is_shared(&domain) {
         return Err(Malformed::new(text, "is a domain that many share"));

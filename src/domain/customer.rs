@@ -217,6 +217,7 @@ noun! {
     }
     relationships {
         contacts: "contact" many "the people who work there",
+        aliases: "alias" many "its other names and domains",
         links: "link" many "the products' own organisations that are this customer",
         subscriptions: "subscription" many "what it subscribes to, now and before",
         entitlements: "entitlement" many "what it may use",

@@ -1,6 +1,7 @@
 //! The rules of the product, as pure functions and values: no store, no clock, no randomness.
 
 pub mod access;
+pub mod alias;
 pub mod allowance;
 pub mod balance;
 pub mod billing;

@@ -1,5 +1,6 @@
 //! Customers: created, found, changed, moved from one standing to another.
 
+use crate::domain::alias::{AliasSource, own};
 use crate::domain::company_name::name_key;
 use crate::domain::contact::Contact;
 use crate::domain::customer::{
@@ -96,7 +97,8 @@ impl View<'_> {
         self.page(query, limit, cursor)
     }
 
-    fn living(&self, query: Query) -> Result<Option<Customer>> {
+    /// The first customer that `query` selects and that is not deleted.
+    pub(crate) fn living(&self, query: Query) -> Result<Option<Customer>> {
         self.first(query.eq(DELETED_AT, &None::<OffsetDateTime>))
     }
 
@@ -160,7 +162,8 @@ impl Tx<'_> {
         })
     }
 
-    /// Changes what the draft names of a customer.
+    /// Changes what the draft names of a customer. A name, company name or domain that it no longer
+    /// has stays with it as an [`Alias`](crate::Alias), so that smart linking still finds it by that.
     ///
     /// # Errors
     ///
@@ -193,12 +196,6 @@ impl Tx<'_> {
         }
         self.whole(|tx| {
             tx.keep_customer(&mut customer)?;
-            let clues = |it: &Customer| {
-                (it.name.clone(), it.domain.clone(), it.email.clone(), it.billing_email.clone())
-            };
-            if clues(&before) != clues(&customer) {
-                tx.index_customer(&customer)?;
-            }
             if before.timezone != customer.timezone {
                 tx.move_zone(&customer)?;
             }
@@ -207,6 +204,14 @@ impl Tx<'_> {
             }
             let fields = changed_fields(&before, &customer);
             tx.announce("customer.updated", id, id, json!({ "fields": fields }));
+            let clues = |it: &Customer| {
+                let names = (it.name.clone(), it.company_name.clone());
+                (names, it.domain.clone(), it.email.clone(), it.billing_email.clone())
+            };
+            if clues(&before) != clues(&customer) {
+                tx.learn(&customer, own(&before), AliasSource::Former)?;
+                tx.index_customer(&customer)?;
+            }
             Ok(customer)
         })
     }

@@ -1,5 +1,6 @@
 //! Links: made by hand, found, taken away.
 
+use crate::domain::clues::Hints;
 use crate::domain::contact::Contact;
 use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::document::Document;
@@ -33,6 +34,8 @@ pub struct NewLink {
     pub label: Option<String>,
     /// Anything of the host's.
     pub metadata: Document,
+    /// What the organisation says of itself; see [`hints`](Self::hints).
+    pub hints: Hints,
 }
 
 impl NewLink {
@@ -40,6 +43,33 @@ impl NewLink {
     #[must_use]
     pub fn to(external_org_id: impl Into<String>) -> Self {
         Self { external_org_id: external_org_id.into(), ..Self::default() }
+    }
+
+    /// With what the organisation says of itself: the hints to which
+    /// [`smart_link`](Tx::smart_link) only had suggestions. A person who links it all the same
+    /// confirms them, so their company name and domain become aliases of the customer, unless they
+    /// tell nobody or are another customer's own. Their mail addresses do not: people sign up with
+    /// those of their agencies.
+    ///
+    /// ```
+    /// use tenure::store::memory::MemoryStore;
+    /// use tenure::{CustomerDraft, Hints, NewLink, SmartLink, Tenure};
+    ///
+    /// let tenure = Tenure::open(MemoryStore::new())?;
+    /// let hints = Hints::new().company_name("Big Blue");
+    /// let found = tenure.write(|tx| {
+    ///     let ibm = tx.create_customer(&CustomerDraft::named("IBM"))?.id;
+    ///     assert_eq!(tx.smart_link("org_1", &hints, None)?, SmartLink::NoMatch);
+    ///     tx.link(ibm, &NewLink::to("org_1").hints(hints.clone()))?;
+    ///     tx.smart_link("org_2", &hints, None)
+    /// })?;
+    /// assert!(matches!(found, SmartLink::Linked(best) if best.customer_name.as_str() == "IBM"));
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    #[must_use]
+    pub fn hints(mut self, hints: Hints) -> Self {
+        self.hints = hints;
+        self
     }
 }
 
@@ -85,16 +115,22 @@ impl View<'_> {
 
 impl Tx<'_> {
     /// Links an organisation of the handle's product to a customer. Linking it to the same one
-    /// again changes nothing but what it is called.
+    /// again changes nothing but what it is called. The [`hints`](NewLink::hints) teach the customer
+    /// its aliases, each time; unlinking does not take them away.
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`]; [`Error::Taken`] when the organisation is linked to
     /// another customer, naming it.
     pub fn link(&mut self, customer: CustomerId, new: &NewLink) -> Result<Link> {
-        self.link_as(customer, new, LinkKind::Manual, None)
+        self.whole(|tx| {
+            let link = tx.link_as(customer, new, LinkKind::Manual, None)?;
+            tx.learn_from_link(customer, &new.hints)?;
+            Ok(link)
+        })
     }
 
+    /// Links without learning: what was not confirmed by a person teaches nothing.
     pub(crate) fn link_as(
         &mut self,
         customer: CustomerId,

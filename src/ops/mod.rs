@@ -6,6 +6,7 @@
 //! refused has changed nothing.
 
 mod access;
+mod aliases;
 mod backfill;
 mod batch;
 mod billing;

@@ -1,5 +1,6 @@
 //! Smart linking: which customer is this? Candidates come from an index, never from a scan.
 
+use crate::domain::alias::AliasKind;
 use crate::domain::clues::{Clues, Hints};
 use crate::domain::contact::Contact;
 use crate::domain::customer::{Customer, CustomerId};
@@ -12,7 +13,7 @@ use crate::domain::match_keys::{
 use crate::domain::name_likeness::usual_weight;
 use crate::domain::onboarding::{SmartLink, Suggestion};
 use crate::domain::smart_link::{Decision, Judgement, decide, judge};
-use crate::domain::text::ExternalId;
+use crate::domain::text::{ExternalId, Name};
 use crate::error::{Error, Result};
 use crate::ops::links::NewLink;
 use crate::store::query::Query;
@@ -61,7 +62,7 @@ impl View<'_> {
     }
 
     /// The customers that share the most telling keys of the index with the clues.
-    fn candidates(&self, clues: &Clues) -> Result<Vec<CustomerId>> {
+    pub(crate) fn candidates(&self, clues: &Clues) -> Result<Vec<CustomerId>> {
         let mut shared: BTreeMap<CustomerId, u32> = BTreeMap::new();
         for key in keys_of_clues(clues) {
             let query = Query::all().eq(KIND, &key.kind).eq(TEXT, &key.text);
@@ -83,8 +84,16 @@ impl View<'_> {
         let own = customer.email.iter().chain(&customer.billing_email).cloned();
         let people = contacts.into_iter().filter_map(|contact| contact.email);
         let emails: Vec<Email> = own.chain(people).collect();
-        let domains: Vec<DomainName> = customer.domain.iter().cloned().collect();
-        Ok(Known::new(customer.name.as_str(), &domains, &emails))
+        let aliases = self.ranked_aliases(customer.id)?;
+        let called = |kind| {
+            let of_kind = aliases.iter().filter(move |it| it.kind == kind);
+            of_kind.map(|it| it.value.as_str())
+        };
+        let others = called(AliasKind::Domain).filter_map(|it| DomainName::parse(it).ok());
+        let domains: Vec<DomainName> = customer.domain.iter().cloned().chain(others).collect();
+        let known = Known::new(customer.name.as_str(), &domains, &emails);
+        let names = customer.company_name.iter().map(Name::as_str).chain(called(AliasKind::Name));
+        Ok(names.fold(known, Known::also_called))
     }
 
     fn suggestion(&self, id: CustomerId, judgement: Judgement) -> Result<Suggestion> {
@@ -101,7 +110,8 @@ impl View<'_> {
 impl Tx<'_> {
     /// Links an organisation of the handle's product to the customer that it is, if one match is
     /// clear; otherwise writes nothing and says what was found. `min_confidence` is how sure it
-    /// must be, 0–1; 0.6 unless told otherwise.
+    /// must be, 0–1; 0.6 unless told otherwise. The customer learns no alias of it: that takes a
+    /// person, who [links](Self::link) with the same [hints](NewLink::hints).
     ///
     /// # Errors
     ///

@@ -4,9 +4,9 @@
 
 use crate::world::{BEGINNING, CREDITS, ORG, World};
 use tenure::{
-    AccessPatch, Commit, ContactDraft, Correction, CustomerDraft, Error, FeatureDraft, NewFlair,
-    NewGrant, NewLink, NewSubscription, Onboard, Quantity, Reserve, Result, TierDraft, TierFeature,
-    Track, UsageResult, UserDraft, When,
+    AccessPatch, AliasKind, Commit, ContactDraft, Correction, CustomerDraft, Error, FeatureDraft,
+    Hints, NewFlair, NewGrant, NewLink, NewSubscription, Onboard, Quantity, Reserve, Result,
+    TierDraft, TierFeature, Track, UsageResult, UserDraft, When,
 };
 use time::Duration;
 
@@ -45,6 +45,15 @@ pub const OPERATIONS: &[Operation] = &[
     }),
     ("link", |world| {
         world.tenure.write(|tx| tx.link(world.customer, &NewLink::to("org_2")).map(drop))
+    }),
+    ("link, and learn", |world| {
+        let hints = Hints::new().company_name("Acme Rockets").domain("rockets.example");
+        let new = NewLink::to("org_5").hints(hints);
+        world.tenure.write(|tx| tx.link(world.customer, &new).map(drop))
+    }),
+    ("give an alias", |world| {
+        let (kind, alias) = (AliasKind::Name, "Wile E.");
+        world.tenure.write(|tx| tx.add_alias(world.customer, kind, alias).map(drop))
     }),
     ("unlink", |world| world.tenure.write(|tx| tx.unlink(ORG).map(drop))),
     ("register a user", |world| {

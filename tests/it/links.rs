@@ -197,7 +197,8 @@ fn what_is_found_keeps_in_step_with_the_customers(world: &World) {
     assert_eq!([&name, &domain, &mail].map(finds), [true, false, false]);
     let draft = CustomerDraft::default().name("Wonder").domain("acme.com");
     world.done(|tx| tx.update_customer(id, &draft));
-    assert_eq!([&name, &domain, &mail].map(finds), [false, true, false]);
+    assert_eq!([&name, &domain, &mail].map(finds), [true, true, false], "a former name counts");
+    assert!(finds(&Hints::new().company_name("Wonder")));
     let ada = world.done(|tx| tx.upsert_contact(id, &ContactDraft::at("ada@globex.io"))).contact.id;
     assert!(finds(&mail));
     world.done(|tx| tx.update_contact(ada, &ContactDraft::at("ada@hooli.xyz")));

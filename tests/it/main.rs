@@ -24,6 +24,7 @@
 #[macro_use]
 mod support;
 
+mod aliases;
 mod bad_input;
 mod batch;
 mod billing;

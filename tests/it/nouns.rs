@@ -44,6 +44,7 @@ fn the_nouns_of_the_promise_are_there_with_their_events() {
         ("subscription", "added updated cancelled renewed expired"),
         ("usage period", "recorded aggregated finalized"),
         ("link", "created unlinked"),
+        ("alias", "created deleted"),
         ("flair", ""),
         ("feature", ""),
         ("tier", ""),

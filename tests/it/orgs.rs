@@ -3,11 +3,11 @@
 use crate::support::{Till, World, document, dump, eur, events};
 use serde_json::json;
 use tenure::{
-    AccessPatch, BillingCycle, ContactDraft, ContactId, Correction, CustomerAction, CustomerDraft,
-    CustomerId, EntitlementId, Error, EventId, ExternalId, FeatureDraft, Hints, MeterFailure,
-    NewFlair, NewGrant, NewLink, NewSubscription, NewUsageRecord, Onboard, PeriodType, Quantity,
-    ResetPeriod, Result, SubscriptionAction, SubscriptionId, Tenure, TierDraft, TierFeature, Track,
-    UsageQuery, UserDraft, UserId, When,
+    AccessPatch, AliasId, AliasKind, BillingCycle, ContactDraft, ContactId, Correction,
+    CustomerAction, CustomerDraft, CustomerId, EntitlementId, Error, EventId, ExternalId,
+    FeatureDraft, Hints, MeterFailure, NewFlair, NewGrant, NewLink, NewSubscription,
+    NewUsageRecord, Onboard, PeriodType, Quantity, ResetPeriod, Result, SubscriptionAction,
+    SubscriptionId, Tenure, TierDraft, TierFeature, Track, UsageQuery, UserDraft, UserId, When,
 };
 use uuid::Uuid;
 
@@ -19,6 +19,7 @@ pub struct Ids {
     entitlement: EntitlementId,
     user: UserId,
     event: EventId,
+    alias: AliasId,
 }
 
 /// Takes a handle through every operation, with `mark` in whatever the host says.
@@ -93,6 +94,8 @@ fn tour_of(tenure: &Tenure, till: &Till, mark: &str) -> Result<Ids> {
         tx.link(customer, &NewLink { external_user_id: user, ..NewLink::to(token("org_1")) })?;
         tx.link(other, &NewLink::to(token("org_2")))?;
         tx.unlink(&token("org_2"))?;
+        let alias = tx.add_alias(customer, AliasKind::Domain, &format!("{mark}.example"))?;
+        tx.remove_alias(alias.id)?;
         let hints = Hints::new().company_name(text("Acme")).domain(format!("{mark}.com"));
         tx.smart_link(&token("org_3"), &hints, None).map(drop)
     })?;
@@ -178,7 +181,9 @@ fn tour_of(tenure: &Tenure, till: &Till, mark: &str) -> Result<Ids> {
         tx.reset_links(true, true)
     })?;
     let event = events(tenure)[0].id;
-    Ok(Ids { customer, contact: contact.id, subscription, entitlement, user: user.id, event })
+    let alias = tenure.write(|tx| tx.add_alias(customer, AliasKind::Name, &text("Blue")))?.id;
+    let (contact, user) = (contact.id, user.id);
+    Ok(Ids { customer, contact, subscription, entitlement, user, event, alias })
 }
 
 fn nothing_of_one_org_is_ever_read_in_another(world: &World) {
@@ -206,6 +211,7 @@ fn nothing_of_one_org_is_ever_read_in_another(world: &World) {
             ids[foreign].entitlement.uuid(),
             ids[foreign].user.uuid(),
             ids[foreign].event.uuid(),
+            ids[foreign].alias.uuid(),
         ] {
             assert!(!all.contains(&id.to_string()), "{id}");
         }
@@ -229,13 +235,14 @@ fn nothing_of_one_org_is_ever_read_in_another(world: &World) {
 }
 
 /// Every operation that takes an id, given the ids `of`.
-fn asked(tenure: &Tenure, of: [Uuid; 5]) -> Vec<Result<String>> {
-    let [customer, contact, subscription, entitlement, user] = of;
+fn asked(tenure: &Tenure, of: [Uuid; 6]) -> Vec<Result<String>> {
+    let [customer, contact, subscription, entitlement, user, alias] = of;
     let customer = CustomerId::from(customer);
     let contact = ContactId::from(contact);
     let subscription = SubscriptionId::from(subscription);
     let entitlement = EntitlementId::from(entitlement);
     let user = UserId::from(user);
+    let alias = AliasId::from(alias);
     let read = |body: &dyn Fn(&tenure::View<'_>) -> Result<serde_json::Value>| {
         tenure.read(|view| body(view)).map(|json| json.to_string())
     };
@@ -251,6 +258,7 @@ fn asked(tenure: &Tenure, of: [Uuid; 5]) -> Vec<Result<String>> {
         read(&|view| Ok(json!(view.contact(contact)?))),
         read(&|view| Ok(json!(view.contacts(customer, false, 9, None)?))),
         read(&|view| Ok(json!(view.links(customer, 9, None)?))),
+        read(&|view| Ok(json!(view.aliases(customer, 9, None)?))),
         read(&|view| Ok(json!(view.subscription(subscription)?))),
         read(&|view| Ok(json!(view.subscriptions(customer)?))),
         read(&|view| Ok(json!(view.entitlement(entitlement)?))),
@@ -283,6 +291,8 @@ fn asked(tenure: &Tenure, of: [Uuid; 5]) -> Vec<Result<String>> {
         write(&|tx| tx.update_contact(contact, &ContactDraft::default()).map(drop)),
         write(&|tx| tx.remove_contact(contact)),
         write(&|tx| tx.link(customer, &NewLink::to("org_1")).map(drop)),
+        write(&|tx| tx.add_alias(customer, AliasKind::Name, "Big Blue").map(drop)),
+        write(&|tx| tx.remove_alias(alias)),
         write(&|tx| tx.add_subscription(customer, &NewSubscription::to("pro")).map(drop)),
         write(&|tx| tx.apply_tier(customer, "pro", &[]).map(drop)),
         write(&|tx| tx.upgrade(customer, "pro").map(drop)),
@@ -317,10 +327,11 @@ fn an_id_of_another_org_answers_as_one_of_nobody(world: &World) {
         ids.subscription.uuid(),
         ids.entitlement.uuid(),
         ids.user.uuid(),
+        ids.alias.uuid(),
     ];
-    let nobody = [1, 2, 3, 4, 5].map(Uuid::from_u128);
+    let nobody = [1, 2, 3, 4, 5, 6].map(Uuid::from_u128);
     let before = dump(&world.tenure);
-    let anonymous = |answers: Vec<Result<String>>, ids: [Uuid; 5]| {
+    let anonymous = |answers: Vec<Result<String>>, ids: [Uuid; 6]| {
         let named = |error: Error| {
             let text = error.to_string();
             let id = ids.iter().find(|id| text.contains(&id.to_string()));

@@ -242,6 +242,7 @@ pub fn dump(tenure: &Tenure) -> String {
             all.push(json!({
                 "customer": customer, "usage": usage,
                 "contacts": view.contacts(id, false, PAGE_MAX, None)?,
+                "aliases": view.aliases(id, PAGE_MAX, None)?,
                 "links": view.links(id, PAGE_MAX, None)?,
                 "subscriptions": view.subscriptions(id)?,
                 "entitlements": view.entitlements(id)?,

@@ -17,6 +17,7 @@ use uuid::Uuid;
 pub struct Known {
     customers: Ids,
     contacts: Ids,
+    aliases: Ids,
     users: Ids,
     subscriptions: Ids,
     entitlements: Ids,
@@ -35,6 +36,7 @@ impl Known {
         Self {
             customers: ids("customer"),
             contacts: ids("contact"),
+            aliases: ids("alias"),
             users: ids("user"),
             subscriptions: ids("subscription"),
             entitlements: ids("entitlement"),
@@ -183,6 +185,7 @@ fn own(change: &Change<Text>) -> Change<String> {
 fn draft(profile: &Profile, known: &Known, now: OffsetDateTime) -> CustomerDraft {
     let mut draft = CustomerDraft::default()
         .external_id(own(&profile.external))
+        .company_name(own(&profile.company))
         .email(own(&profile.email))
         .billing_email(own(&profile.billing_email))
         .domain(own(&profile.domain));
@@ -370,11 +373,13 @@ fn act_on_customer(tx: &mut Tx<'_>, step: &Step, known: &Known) -> Option<Result
             told(tx.award_flair(customer(who), &new))
         }
         Step::Unaward(who, flair) => told(tx.remove_flair(customer(who), flair)),
-        Step::Link(who, org, label) => {
-            let mut new = NewLink::to(*org);
+        Step::Link(who, org, label, name, domain) => {
+            let mut new = NewLink::to(*org).hints(hints(*name, *domain));
             new.label = label.map(ToOwned::to_owned);
             told(tx.link(customer(who), &new))
         }
+        Step::Alias(who, kind, value) => told(tx.add_alias(customer(who), *kind, value)),
+        Step::DropAlias(nth) => told(tx.remove_alias(known.aliases.nth(*nth))),
         Step::Unlink(org) => told(tx.unlink(org)),
         Step::Smart(org, name, domain) => told(tx.smart_link(org, &hints(*name, *domain), None)),
         Step::ResetLinks(contacts, mrr) => told(tx.reset_links(*contacts, *mrr)),
@@ -483,6 +488,7 @@ fn read(view: &View<'_>, who: CustomerId, feature: Text) -> Result<String> {
     all.push(said(&view.customer_by_link("org_1")));
     all.push(said(&view.link("org_2")));
     all.push(said(&view.links(who, 2, None)));
+    all.push(said(&view.aliases(who, 2, None)));
     all.push(said(&view.contacts(who, false, 1, None)));
     all.push(said(&view.contacts(who, true, 1, None)));
     all.push(said(&view.primary_contact(who)));

@@ -2,10 +2,11 @@
 
 use super::glass::{Entry, Rows};
 use std::collections::{BTreeMap, BTreeSet};
+use tenure::domain::alias::ALIASES_MAX;
 use tenure::domain::match_keys::{Known, keys_of};
 use tenure::domain::tier::RANKS;
 use tenure::value::{Field, Value};
-use tenure::{DomainName, Email};
+use tenure::{AliasSource, DomainName, Email};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -55,9 +56,20 @@ fn check_keys(rows: &Rows, customer: Entry<'_>) {
     let people = contacts.iter().take(50).map(|it| it.text("email"));
     let emails = own.into_iter().chain(people).filter(|it| !it.is_empty());
     let emails: Vec<Email> = emails.map(|it| Email::parse(it).unwrap()).collect();
-    let domain = Some(customer.text("domain")).filter(|it| !it.is_empty());
-    let domains: Vec<_> = domain.map(|it| DomainName::parse(it).unwrap()).into_iter().collect();
-    let keys = keys_of(&Known::new(customer.text("name"), &domains, &emails));
+    let mut aliases: Vec<_> = of(rows, "alias", customer.id()).collect();
+    assert!(aliases.len() <= ALIASES_MAX, "too many aliases");
+    let source =
+        |it: &Entry<'_>| AliasSource::ALL.iter().position(|s| s.as_str() == it.text("source"));
+    aliases.sort_by_key(|it| (source(it), std::cmp::Reverse((it.amount("created_at"), it.id()))));
+    let called = |kind| {
+        let of_kind = aliases.iter().filter(move |it| it.text("kind") == kind);
+        of_kind.map(|it| it.text("value"))
+    };
+    let domains = std::iter::once(customer.text("domain")).filter(|it| !it.is_empty());
+    let domains = domains.chain(called("domain")).map(|it| DomainName::parse(it).unwrap());
+    let known = Known::new(customer.text("name"), &domains.collect::<Vec<_>>(), &emails);
+    let company = std::iter::once(customer.text("company_name"));
+    let keys = keys_of(&company.chain(called("name")).fold(known, Known::also_called));
     let living = *customer.value("deleted_at") == Value::Null;
     let wanted = keys.into_iter().filter(|_| living).map(|it| (it.kind.as_str(), it.text));
     assert_eq!(held, wanted.collect::<BTreeSet<_>>(), "the index of `{}`", customer.text("name"));
@@ -187,6 +199,7 @@ fn check_references(rows: &Rows) {
         "display_name",
         "flair",
         "contact",
+        "alias",
         "link",
         "link_key",
         "subscription",

@@ -4,8 +4,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use tenure::{
-    Change, CustomerAction, EntitlementSource, ResetPeriod, SubscriptionAction, SubscriptionKind,
-    SubscriptionStatus, domain::tier_change::When,
+    AliasKind, Change, CustomerAction, EntitlementSource, ResetPeriod, SubscriptionAction,
+    SubscriptionKind, SubscriptionStatus, domain::tier_change::When,
 };
 
 pub type Text = &'static str;
@@ -35,6 +35,7 @@ pub struct Person {
 #[derive(Debug, Clone)]
 pub struct Profile {
     pub name: Option<Text>,
+    pub company: Change<Text>,
     pub external: Change<Text>,
     pub email: Change<Text>,
     pub billing_email: Change<Text>,
@@ -116,7 +117,9 @@ pub enum Step {
     Register(Text, Text),
     Reassign(Nth, Nth),
     Leave(Nth, Option<Nth>),
-    Link(Nth, Text, Option<Text>),
+    Link(Nth, Text, Option<Text>, Option<Text>, Option<Text>),
+    Alias(Nth, AliasKind, Text),
+    DropAlias(Nth),
     Unlink(Text),
     Smart(Text, Option<Text>, Option<Text>),
     ResetLinks(bool, bool),
@@ -273,6 +276,7 @@ fn profile() -> impl Strategy<Value = Profile> {
     let zone = option::weighted(0.1, select(&["Europe/Berlin", "America/New_York", "Nowhere"][..]));
     (
         option::weighted(0.7, select(&NAMES[..])),
+        change(&NAMES),
         change(&ORGS),
         change(&EMAILS),
         change(&EMAILS),
@@ -282,9 +286,22 @@ fn profile() -> impl Strategy<Value = Profile> {
         option::weighted(0.2, nth()),
         option::weighted(0.1, select(&DATES[..])),
     )
-        .prop_map(|(name, external, email, billing_email, domain, kind, zone, csm, since)| {
-            Profile { name, external, email, billing_email, domain, kind, zone, csm, since }
-        })
+        .prop_map(
+            |(name, company, external, email, billing_email, domain, kind, zone, csm, since)| {
+                Profile {
+                    name,
+                    company,
+                    external,
+                    email,
+                    billing_email,
+                    domain,
+                    kind,
+                    zone,
+                    csm,
+                    since,
+                }
+            },
+        )
 }
 
 fn signup() -> impl Strategy<Value = Signup> {
@@ -374,7 +391,11 @@ fn simple() -> BoxedStrategy<Step> {
         1 => (nth(), option::of(nth())).prop_map(|(a, b)| Step::Leave(a, b)),
     ];
     let linking = prop_oneof![
-        2 => (nth(), text(&ORGS), option::of(select(&["Berlin", ""][..]))).prop_map(|(n, o, l)| Step::Link(n, o, l)),
+        2 => (nth(), text(&ORGS), option::of(select(&["Berlin", ""][..])), often(&NAMES), often(&DOMAINS))
+            .prop_map(|(who, org, label, name, domain)| Step::Link(who, org, label, name, domain)),
+        2 => (nth(), text(&NAMES)).prop_map(|(who, name)| Step::Alias(who, AliasKind::Name, name)),
+        1 => (nth(), text(&DOMAINS)).prop_map(|(who, domain)| Step::Alias(who, AliasKind::Domain, domain)),
+        1 => nth().prop_map(Step::DropAlias),
         1 => text(&ORGS).prop_map(Step::Unlink),
         2 => (text(&ORGS), often(&NAMES), often(&DOMAINS)).prop_map(|(o, n, d)| Step::Smart(o, n, d)),
         1 => any::<(bool, bool)>().prop_map(|(c, m)| Step::ResetLinks(c, m)),
