@@ -162,7 +162,7 @@ pub(crate) fn name_in(text: &str) -> Result<CompanyName, Malformed> {
     if text.chars().nth(NAME_MAX).is_some() {
         return Err(Malformed::new(text, "is longer than any company's name"));
     }
-    let name = CompanyName::fold(text);
+    let name = CompanyName::fold(text).latin();
     if name.is_degenerate() {
         return Err(Malformed::new(text, "names no company"));
     }

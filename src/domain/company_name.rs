@@ -18,6 +18,15 @@ const TOKENS_MAX: usize = 32;
 /// Words for `&` between two others, which say nothing about which company it is.
 const AND: [&str; 9] = ["and", "e", "en", "et", "och", "og", "und", "ve", "y"];
 
+/// Words of names that acronyms leave out.
+const SMALL_WORDS: [&str; 19] = [
+    "a", "and", "da", "das", "de", "del", "der", "des", "di", "die", "do", "du", "for", "in", "la",
+    "le", "of", "van", "von",
+];
+
+/// How many letters an acronym has.
+pub(crate) const ACRONYM_LETTERS: std::ops::RangeInclusive<usize> = 2..=6;
+
 /// What people type when they have no company, besides nothing at all.
 const PLACEHOLDERS: [&str; 14] = [
     "company", "default", "group", "holding", "holdings", "home", "na", "none", "null", "personal",
@@ -103,11 +112,42 @@ impl CompanyName {
         (one_letter && self.compact.chars().all(alphabetic)) || self.tokens.iter().all(says_nothing)
     }
 
-    /// The first letters of three or more words, such as `ibm`; `None` for fewer words.
+    /// What its initials may be written as, two to six letters each: of all words; without the
+    /// small words (`cgd` for `caixa geral de depositos`); with that of the legal form (`gfc` for
+    /// `Golden Friends Corporation`).
+    ///
+    /// ```
+    /// use tenure::domain::company_name::CompanyName;
+    ///
+    /// let name = CompanyName::fold("International Business Machines Corporation");
+    /// assert_eq!(name.acronyms(), ["ibm", "ibmc"]);
+    /// ```
     #[must_use]
-    pub fn initials(&self) -> Option<String> {
-        let initials = || self.tokens.iter().filter_map(|token| token.chars().next());
-        (self.tokens.len() > 2).then(|| initials().collect())
+    pub fn acronyms(&self) -> Vec<String> {
+        let initials = |keep: &dyn Fn(&str) -> bool| -> String {
+            let words = self.tokens.iter().filter(|word| keep(word));
+            words.filter_map(|word| word.chars().next()).collect()
+        };
+        let all = initials(&|_| true);
+        let telling = initials(&|word| !SMALL_WORDS.contains(&word));
+        let form = self.legal_forms.last().and_then(|form| form.chars().next());
+        let with_form = form.map(|form| format!("{telling}{form}"));
+        let mut acronyms: Vec<String> = Vec::with_capacity(3);
+        for acronym in [all, telling].into_iter().chain(with_form) {
+            let letters = acronym.chars().count();
+            if ACRONYM_LETTERS.contains(&letters) && !acronyms.contains(&acronym) {
+                acronyms.push(acronym);
+            }
+        }
+        acronyms
+    }
+
+    /// The name in the letters of the Latin alphabet, as far as its script spells sounds: Greek,
+    /// Cyrillic, Georgian, Armenian, kana, Hangul. Others stay.
+    #[must_use]
+    pub fn latin(&self) -> Self {
+        let tokens: Vec<String> = self.tokens.iter().map(|word| letters::latin(word)).collect();
+        Self { compact: tokens.concat(), tokens, legal_forms: self.legal_forms.clone() }
     }
 }
 

@@ -1,23 +1,23 @@
 //! The index of smart linking: under which keys a known customer is kept, and which keys a
 //! question looks up, so that candidates come from an index and never from a scan.
 //!
-//! A customer shares a key with a question when a domain, a rare enough word, or one half of the
-//! name is the same; one typo leaves a half intact.
+//! A customer shares a key with a question when a domain or its label, a word or its beginning,
+//! the initials, or an end of the name is the same. How telling a key is follows from how many
+//! customers have it, so nothing here decides what is rare.
 
 use crate::domain::clues::Clues;
-use crate::domain::company_name::CompanyName;
+use crate::domain::company_name::{ACRONYM_LETTERS, CompanyName};
 use crate::domain::domain_name::DomainName;
 use crate::domain::email::Email;
 use crate::domain::free_mail;
-use crate::domain::name_likeness::usual_weight;
+use crate::domain::word_weight::is_common;
 use crate::record::words;
 
 /// The most keys that one customer is kept under; eight names and twelve domains need fewer.
 pub const KEYS_MAX: usize = 128;
 
-/// A key that more customers than this share says too little to look at them all: look no further
-/// into it, the other keys of the question find the better candidates.
-pub const CANDIDATES_PER_KEY_MAX: usize = 200;
+/// A key that more customers than this share says too little to look at them all.
+pub const CANDIDATES_PER_KEY_MAX: usize = 1_000;
 
 /// How many names of a customer are kept, its own and its aliases.
 const NAMES_MAX: usize = 8;
@@ -29,44 +29,50 @@ const DOMAINS_MAX: usize = 8;
 const EMAIL_DOMAINS_MAX: usize = 4;
 
 /// How many words of a name are kept.
-const WORDS_MAX: usize = 6;
+const WORDS_MAX: usize = 8;
+
+/// How many letters of a word are its beginning, and of a name its stem.
+const BEGINNING: usize = 4;
+const STEM: usize = 5;
 
 words! {
     /// What a key of the index holds.
     pub enum KeyKind {
         /// A domain, the customer's own or of its people's addresses.
         Domain = "domain",
-        /// The name written as one word, or the label of a domain, which often is the name.
+        /// The name written as one word, its first one or two words, or the label of a domain,
+        /// which often is the name.
         Compact = "compact",
-        /// The first letters of a name of three words or more, or a name that could be that.
-        Acronym = "acronym",
-        /// A word of the name.
+        /// A word of the name, or of a label with hyphens.
         Word = "word",
-        /// The letters of the name in the order of the alphabet: two exchanged ones do not matter.
-        Letters = "letters",
-        /// The beginning of the name written as one word.
+        /// The initials of a name, or a name or label that could be that.
+        Acronym = "acronym",
+        /// The beginning of a word: others may have shortened it.
+        Beginning = "beginning",
+        /// The beginning of the name or the label written as one word.
+        Stem = "stem",
+        /// The beginning of a name of one word, by its length: one typo spares it or the end.
         Start = "start",
-        /// The end of the name written as one word.
+        /// The end of the name written as one word, by its length.
         End = "end",
+        /// The letters of a name of one word in the order of the alphabet: two exchanged ones do
+        /// not matter.
+        Letters = "letters",
     }
 }
 
-/// How many candidates of a question are looked at closely: those that share the most telling keys
-/// with it.
-pub const CANDIDATES_MAX: usize = 32;
-
 impl KeyKind {
-    /// How much a shared key of this kind tells, beside the others: a guess at whom to look at, not
-    /// a judgement.
+    /// How much a shared key of this kind tells beside others that as few customers share: a guess
+    /// at whom to look at, not a judgement.
     #[must_use]
-    pub const fn weight(self) -> u32 {
+    pub const fn weight(self) -> f32 {
         match self {
-            Self::Domain => 100,
-            Self::Compact => 40,
-            Self::Letters => 20,
-            Self::Word => 4,
-            Self::Start | Self::End => 3,
-            Self::Acronym => 2,
+            Self::Domain => 3.0,
+            Self::Compact => 1.5,
+            Self::Word | Self::Letters => 1.0,
+            Self::Acronym => 0.7,
+            Self::Stem => 0.5,
+            Self::Beginning | Self::Start | Self::End => 0.4,
         }
     }
 }
@@ -109,7 +115,8 @@ impl Known {
         known.also_called(name)
     }
 
-    /// With one more name, behind those before. The first eight that tell anything are used.
+    /// With one more name, behind those before. The first eight that tell anything are used. Of
+    /// `Berliner Verkehrsbetriebe (BVG)`, what stands before and within the brackets is a name too.
     ///
     /// ```
     /// use tenure::domain::match_keys::Known;
@@ -121,11 +128,23 @@ impl Known {
     /// ```
     #[must_use]
     pub fn also_called(mut self, name: &str) -> Self {
-        let name = CompanyName::fold(name);
-        if !name.is_degenerate() {
-            push_new(&mut self.names, name, NAMES_MAX);
+        self.add_name(name);
+        if let Some((before, rest)) = name.split_once('(')
+            && let Some((within, _)) = rest.split_once(')')
+        {
+            self.add_name(before);
+            self.add_name(within);
         }
         self
+    }
+
+    fn add_name(&mut self, name: &str) {
+        let name = CompanyName::fold(name).latin();
+        // `(India)` names no company.
+        let telling = name.tokens().iter().any(|word| !is_common(word));
+        if !name.is_degenerate() && (telling || self.names.is_empty()) {
+            push_new(&mut self.names, name, NAMES_MAX);
+        }
     }
 
     /// The names, folded, the customer's own first; none of them is degenerate.
@@ -153,41 +172,27 @@ fn push_new<T: PartialEq>(kept: &mut Vec<T>, new: T, most: usize) {
 #[must_use]
 pub fn keys_of(known: &Known) -> Vec<MatchKey> {
     let mut keys = Keys::default();
-    for domain in known.domains.iter().chain(&known.email_domains) {
-        keys.add(KeyKind::Domain, domain.as_str());
-    }
-    for domain in &known.domains {
-        keys.add(KeyKind::Compact, domain.label());
-    }
+    known.domains.iter().for_each(|domain| keys.add_domain(domain));
+    known.email_domains.iter().for_each(|domain| keys.add(KeyKind::Domain, domain.as_str()));
     for name in &known.names {
         keys.add_name(name);
-        if let Some(bucket) = bucket(letters(name.compact())) {
-            keys.add_halves(name.compact(), bucket);
-        }
+        keys.add_ends(name, letters(name.compact()));
     }
     keys.0.truncate(KEYS_MAX);
     keys.0
 }
 
-/// The keys that a question looks up, the most telling first. Fetch at most
-/// [`CANDIDATES_PER_KEY_MAX`] customers for each.
+/// The keys that a question looks up.
 #[must_use]
 pub fn keys_of_clues(clues: &Clues) -> Vec<MatchKey> {
     let mut keys = Keys::default();
-    for domain in clues.domain().into_iter().chain(clues.email_domains()) {
-        keys.add(KeyKind::Domain, domain.as_str());
-    }
-    for domain in clues.domain().into_iter().chain(clues.email_domains()) {
-        keys.add(KeyKind::Compact, domain.label());
-    }
+    clues.domain().into_iter().chain(clues.email_domains()).for_each(|it| keys.add_domain(it));
     if let Some(name) = clues.name() {
         keys.add_name(name);
         // A letter more or less may have moved the name into the next bucket of lengths.
         let count = letters(name.compact());
         for near in [count, count.saturating_sub(1), count.saturating_add(1)] {
-            if let Some(bucket) = bucket(near) {
-                keys.add_halves(name.compact(), bucket);
-            }
+            keys.add_ends(name, near);
         }
     }
     keys.0
@@ -204,34 +209,66 @@ impl Keys {
         }
     }
 
-    fn add_name(&mut self, name: &CompanyName) {
-        self.add(KeyKind::Compact, name.compact());
-        if let Some(initials) = name.initials() {
-            self.add(KeyKind::Acronym, &initials);
-        } else if (3..=6).contains(&letters(name.compact())) {
-            self.add(KeyKind::Acronym, name.compact());
+    fn add_domain(&mut self, domain: &DomainName) {
+        self.add(KeyKind::Domain, domain.as_str());
+        let label = domain.label().replace('-', "");
+        self.add(KeyKind::Compact, &label);
+        self.add_beginning(KeyKind::Stem, &label, STEM);
+        if ACRONYM_LETTERS.contains(&letters(&label)) {
+            self.add(KeyKind::Acronym, &label);
         }
-        if letters(name.compact()) > 4 {
-            let mut letters: Vec<char> = name.compact().chars().collect();
-            letters.sort_unstable();
-            self.add(KeyKind::Letters, &letters.into_iter().collect::<String>());
-        }
-        // The rarer words first; common ones only where a name has no other.
-        let rare = |word: &&String| usual_weight(word) >= 1.0;
-        let has_rare = name.tokens().iter().any(|word| rare(&word));
-        for word in name.tokens().iter().filter(|word| !has_rare || rare(word)).take(WORDS_MAX) {
-            self.add(KeyKind::Word, word);
+        for part in domain.label().split('-').filter(|part| letters(part) > 2) {
+            self.add(KeyKind::Word, part);
         }
     }
 
-    /// Both ends of a name, long enough to be rare and short enough that one typo spares one.
-    /// The length stands in the key, so that short names meet only short names.
-    fn add_halves(&mut self, compact: &str, length: usize) {
-        let skip = letters(compact).saturating_sub(length);
-        let start: String = compact.chars().take(length).collect();
-        let end: String = compact.chars().skip(skip).collect();
-        self.add(KeyKind::Start, &format!("{length}{start}"));
-        self.add(KeyKind::End, &format!("{length}{end}"));
+    fn add_name(&mut self, name: &CompanyName) {
+        self.add(KeyKind::Compact, name.compact());
+        if let [first, second, _, ..] = name.tokens() {
+            self.add(KeyKind::Compact, &format!("{first}{second}"));
+        }
+        if let [first, _, ..] = name.tokens() {
+            self.add(KeyKind::Compact, first);
+        }
+        for word in name.tokens().iter().take(WORDS_MAX) {
+            self.add(KeyKind::Word, word);
+            self.add_beginning(KeyKind::Beginning, word, BEGINNING);
+        }
+        if name.tokens().len() > 1 {
+            name.acronyms().iter().for_each(|it| self.add(KeyKind::Acronym, it));
+        }
+        if ACRONYM_LETTERS.contains(&letters(name.compact())) {
+            self.add(KeyKind::Acronym, name.compact());
+        }
+        self.add_beginning(KeyKind::Stem, name.compact(), STEM);
+        if let [word] = name.tokens()
+            && letters(word) > 4
+        {
+            let mut sorted: Vec<char> = word.chars().collect();
+            sorted.sort_unstable();
+            self.add(KeyKind::Letters, &sorted.into_iter().collect::<String>());
+        }
+    }
+
+    /// The first letters of a text that has as many.
+    fn add_beginning(&mut self, kind: KeyKind, text: &str, count: usize) {
+        if letters(text) >= count {
+            self.add(kind, &text.chars().take(count).collect::<String>());
+        }
+    }
+
+    /// The ends of a name as one of `length` letters has them: long enough to be rare and short
+    /// enough that one typo spares one. The count stands in the key, so that short names meet only
+    /// short names.
+    fn add_ends(&mut self, name: &CompanyName, length: usize) {
+        let Some(count) = end_of(length) else { return };
+        let skip = letters(name.compact()).saturating_sub(count);
+        let end: String = name.compact().chars().skip(skip).collect();
+        self.add(KeyKind::End, &format!("{count}{end}"));
+        if name.tokens().len() == 1 {
+            let start: String = name.compact().chars().take(count).collect();
+            self.add(KeyKind::Start, &format!("{count}{start}"));
+        }
     }
 }
 
@@ -240,7 +277,7 @@ fn letters(text: &str) -> usize {
 }
 
 /// How many letters of each end a name of this many letters is kept under.
-const fn bucket(letters: usize) -> Option<usize> {
+const fn end_of(letters: usize) -> Option<usize> {
     match letters {
         0..=3 => None,
         4..=5 => Some(2),

@@ -1,13 +1,26 @@
 //! The judgement of smart linking: how sure it is that what signed up is a customer who is already
 //! known, on which evidence, and whether that is enough to link.
+//!
+//! Question and customer are held beside each other ([`Signs`]), and two learned tables of decision
+//! trees weigh what shows: one what the pair shows by itself, the other how it stands among its
+//! rivals. The result is a calibrated probability. As long as customers are few, the [contract's
+//! bounds](bounds) hold it.
 
+mod bounds;
 mod decide;
 mod evidence;
-mod judge;
+mod explain;
+mod learned;
+mod signs;
+mod trees;
+mod weigh;
 
+pub use bounds::{Bounds, bounds};
 pub use decide::{Decision, decide};
 pub use evidence::{Evidence, EvidenceKind, Judgement};
-pub use judge::judge;
+pub use explain::explain;
+pub use signs::{MISSING, Sign, Signs};
+pub use weigh::{Weighed, weigh};
 
 /// What an equal domain is worth alone (the contract of smart linking).
 pub const DOMAIN_WORTH: f64 = 0.95;
@@ -20,21 +33,12 @@ pub const CONFIDENCE_MAX: f64 = 0.99;
 /// From which confidence on a clear match is linked, unless the caller says otherwise (the
 /// contract).
 pub const MIN_CONFIDENCE: f64 = 0.60;
-
-// The figures below were measured on real sign-ups of real companies: each is near the share of
-// such pairs that are one company, or where linking more began to be wrong more often than right.
-
 /// How far the best must be ahead of the next to be clear.
-pub const MARGIN: f64 = 0.03;
+pub const MARGIN: f64 = 0.20;
 /// Below this confidence nobody wants to read a suggestion.
-pub const SUGGESTION_FLOOR: f64 = 0.35;
+pub const SUGGESTION_FLOOR: f64 = 0.10;
 /// How many suggestions are made.
 pub const SUGGESTIONS_MAX: usize = 10;
-/// How alike two names must be to be linked when nothing but the names agrees; less needs a
-/// [`LONE_MARGIN`], or is a suggestion.
-pub const LONE_NAME_LIKENESS_MIN: f64 = 0.85;
-/// How far ahead of the next a match must be that rests on names which are merely alike.
-pub const LONE_MARGIN: f64 = 0.15;
 
 #[cfg(test)]
 mod tests;

@@ -8,11 +8,11 @@ use crate::domain::domain_name::DomainName;
 use crate::domain::email::Email;
 use crate::domain::link::{LinkKey, LinkKeyId, LinkKind};
 use crate::domain::match_keys::{
-    CANDIDATES_MAX, CANDIDATES_PER_KEY_MAX, Known, keys_of, keys_of_clues,
+    CANDIDATES_PER_KEY_MAX, Known, keys_of, keys_of_clues,
 };
-use crate::domain::name_likeness::usual_weight;
 use crate::domain::onboarding::{SmartLink, Suggestion};
-use crate::domain::smart_link::{Decision, Judgement, decide, judge};
+use crate::domain::smart_link::{Decision, Weighed, decide, explain, weigh};
+use crate::domain::word_weight::word_weight;
 use crate::domain::text::{ExternalId, Name};
 use crate::error::{Error, Result};
 use crate::ops::links::NewLink;
@@ -44,36 +44,41 @@ impl View<'_> {
             return Err(Error::invalid("minConfidence", &min_confidence.to_string(), rule));
         }
         let clues = Clues::read(hints);
-        let mut judged = Vec::new();
-        for id in self.candidates(&clues)? {
+        let ids = self.candidates(&clues)?;
+        let mut knowns = Vec::new();
+        for id in ids {
             let Some(customer) = self.get::<Customer>(id)? else { continue };
-            let judgement = judge(&clues, &self.known(&customer)?, &usual_weight);
-            judged.push((id, judgement));
+            knowns.push((id, self.known(&customer)?));
         }
-        Ok(match decide(judged, min_confidence) {
+        let all: Vec<&Known> = knowns.iter().map(|it| &it.1).collect();
+        let weighed = weigh(&clues, &all, 10, &mut |word| word_weight(word, 1, 10));
+        let pairs = knowns.iter().zip(&weighed).map(|(k, w)| (k.0, w.confidence)).collect();
+        let find = |id: CustomerId| {
+            let at = knowns.iter().position(|it| it.0 == id).unwrap_or_default();
+            self.suggestion(id, &clues, &knowns[at].1, &weighed[at])
+        };
+        Ok(match decide(pairs, min_confidence) {
             Decision::NoMatch => SmartLink::NoMatch,
-            Decision::Linked(id, judgement) => SmartLink::Linked(self.suggestion(id, judgement)?),
-            Decision::Suggestions(ranked) => {
-                let ranked = ranked.into_iter();
-                let suggestions = ranked.map(|(id, judgement)| self.suggestion(id, judgement));
-                SmartLink::Suggestions { suggestions: suggestions.collect::<Result<_>>()? }
-            }
+            Decision::Linked(id) => SmartLink::Linked(find(id)?),
+            Decision::Suggestions(ranked) => SmartLink::Suggestions {
+                suggestions: ranked.into_iter().map(find).collect::<Result<_>>()?,
+            },
         })
     }
 
     /// The customers that share the most telling keys of the index with the clues.
     pub(crate) fn candidates(&self, clues: &Clues) -> Result<Vec<CustomerId>> {
-        let mut shared: BTreeMap<CustomerId, u32> = BTreeMap::new();
+        let mut shared: BTreeMap<CustomerId, f32> = BTreeMap::new();
         for key in keys_of_clues(clues) {
             let query = Query::all().eq(KIND, &key.kind).eq(TEXT, &key.text);
             for found in self.find::<LinkKey>(&query.limit(CANDIDATES_PER_KEY_MAX))? {
                 let weight = shared.entry(found.customer_id).or_default();
-                *weight = weight.saturating_add(key.kind.weight());
+                *weight += key.kind.weight();
             }
         }
-        let mut ranked: Vec<(CustomerId, u32)> = shared.into_iter().collect();
-        ranked.sort_by_key(|(id, weight)| (std::cmp::Reverse(*weight), *id));
-        ranked.truncate(CANDIDATES_MAX);
+        let mut ranked: Vec<(CustomerId, f32)> = shared.into_iter().collect();
+        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
+        ranked.truncate(20);
         Ok(ranked.into_iter().map(|(id, _)| id).collect())
     }
 
@@ -96,7 +101,8 @@ impl View<'_> {
         Ok(names.fold(known, Known::also_called))
     }
 
-    fn suggestion(&self, id: CustomerId, judgement: Judgement) -> Result<Suggestion> {
+    fn suggestion(&self, id: CustomerId, clues: &Clues, known: &Known, weighed: &Weighed) -> Result<Suggestion> {
+        let judgement = explain(clues, known, weighed);
         Ok(Suggestion {
             customer_id: id,
             customer_name: self.customer(id)?.name,

@@ -68,3 +68,20 @@ pub(super) fn is_letter(c: char) -> bool {
 const fn is_apostrophe(c: char) -> bool {
     matches!(c, '\'' | '`' | '´' | '\u{2018}' | '\u{2019}' | '\u{2bc}' | '\u{2032}')
 }
+
+/// A word in Latin letters, if it is written in an alphabet or syllabary of another script.
+pub(super) fn latin(word: &str) -> String {
+    if word.is_ascii() || !word.chars().all(|c| c.is_ascii() || spells_sounds(c)) {
+        return word.to_owned();
+    }
+    let latin = deunicode::deunicode(word);
+    let latin: String = latin.chars().filter(char::is_ascii_alphanumeric).collect();
+    if latin.is_empty() { word.to_owned() } else { latin.to_ascii_lowercase() }
+}
+
+/// Greek, Cyrillic, Armenian, Georgian, kana and Hangul.
+const fn spells_sounds(c: char) -> bool {
+    matches!(c,
+        '\u{370}'..='\u{58f}' | '\u{10a0}'..='\u{10ff}' | '\u{3040}'..='\u{30ff}'
+        | '\u{ac00}'..='\u{d7a3}')
+}

@@ -75,10 +75,20 @@ fn names_that_tell_nothing_are_known() {
 }
 
 #[test]
-fn initials_are_those_of_three_words_or_more() {
-    let initials = |name| CompanyName::fold(name).initials();
-    assert_eq!(initials("International Business Machines Corp."), Some("ibm".into()));
-    assert_eq!(initials("Acme Labs"), None);
+fn acronyms_leave_small_words_out_and_take_the_form_in() {
+    let acronyms = |name| CompanyName::fold(name).acronyms();
+    assert_eq!(acronyms("Caixa Geral de Depósitos"), ["cgdd", "cgd"]);
+    assert_eq!(acronyms("Golden Friends Corporation"), ["gf", "gfc"]);
+    assert_eq!(acronyms("Acme"), [""; 0]);
+}
+
+#[test]
+fn other_alphabets_are_spelled_in_latin_letters() {
+    let latin = |name| CompanyName::fold(name).latin().to_string();
+    assert_eq!(latin("ООО «Ромашка»"), "romashka");
+    assert_eq!(latin("株式会社マルハン"), "maruhan");
+    assert_eq!(latin("京王アートマン"), "京王アートマン", "ideographs do not spell sounds");
+    assert_eq!(latin("Acme Labs"), "acme labs");
 }
 
 #[test]
@@ -127,6 +137,6 @@ proptest! {
     fn no_name_makes_it_panic(text in any::<String>()) {
         let name = CompanyName::fold(&text);
         prop_assert!(name.tokens().iter().all(|token| !token.is_empty()));
-        let _ = (name.is_degenerate(), name.initials(), name_key(&text));
+        let _ = (name.is_degenerate(), name.acronyms(), name_key(&text));
     }
 }

@@ -1,0 +1,79 @@
+//! Which customers are looked at closely: those that share the most telling keys with a question.
+
+use crate::domain::match_keys::KeyKind;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// How many candidates of a question are looked at closely.
+pub const CANDIDATES_MAX: usize = 20;
+
+/// How many entries of the index one question reads, the rarest keys first.
+const ENTRIES_MAX: usize = 4_000;
+
+/// A candidate that shares less than this part of what the best shares has no chance.
+const CHANCE: f32 = 0.15;
+
+/// A search for candidates: keys come in, the rarest first, and the best candidates out.
+#[derive(Debug)]
+pub struct Search {
+    shared: HashMap<u32, f32, BuildHasherDefault<Spread>>,
+    customers: f32,
+    left: usize,
+}
+
+impl Search {
+    /// A search among this many customers.
+    #[expect(clippy::cast_precision_loss, reason = "a share needs few digits")]
+    pub fn new(customers: u64) -> Self {
+        Self { shared: HashMap::default(), customers: customers as f32 + 2.0, left: ENTRIES_MAX }
+    }
+
+    /// Whether a key that so many customers have is still looked up.
+    pub fn wants(&self, count: usize) -> bool {
+        count <= self.left || self.shared.is_empty()
+    }
+
+    /// Takes the customers, by ordinal, that have a key.
+    #[expect(clippy::cast_precision_loss, reason = "a share needs few digits")]
+    pub fn take(&mut self, kind: KeyKind, having: &[u32]) {
+        self.left = self.left.saturating_sub(having.len());
+        let telling = (self.customers / (having.len().max(1) as f32)).ln().max(0.1);
+        for ordinal in having {
+            *self.shared.entry(*ordinal).or_default() += kind.weight() * telling;
+        }
+    }
+
+    /// The best candidates, the best first; equal ones by ordinal.
+    pub fn best(self) -> Vec<u32> {
+        let mut ranked: Vec<(u32, f32)> = self.shared.into_iter().collect();
+        let better = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+        if ranked.len() > CANDIDATES_MAX {
+            ranked.select_nth_unstable_by(CANDIDATES_MAX, better);
+            ranked.truncate(CANDIDATES_MAX);
+        }
+        ranked.sort_unstable_by(better);
+        let least = ranked.first().map_or(0.0, |(_, best)| best * CHANCE);
+        ranked.into_iter().take_while(|(_, shared)| *shared >= least).map(|(it, _)| it).collect()
+    }
+}
+
+/// A hasher for ordinals, which nobody chooses: one multiplication spreads them.
+#[derive(Debug, Default)]
+struct Spread(u64);
+
+impl Hasher for Spread {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        // The golden ratio of 2^64 (Knuth, The Art of Computer Programming 3, 6.4).
+        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26);
+    }
+}

@@ -1,0 +1,119 @@
+//! Why a judgement is what it is: each kind of evidence with what it added or took away.
+
+use super::bounds::name_similarity;
+use super::evidence::{Evidence, EvidenceKind, Judgement};
+use super::learned::{PAIR, RIVALS};
+use super::signs::{Sign, Signs};
+use super::trees::{self, Shares};
+use super::weigh::{Weighed, probability};
+use crate::domain::clues::Clues;
+use crate::domain::company_name::CompanyName;
+use crate::domain::domain_name::DomainName;
+use crate::domain::match_keys::Known;
+
+/// Explains what was weighed of `clues` and the customer of whom `known` is known.
+///
+/// The learned tables add up log-odds; each kind of evidence has the share of the trees' steps
+/// that looked at its signs. What cannot be compared belongs to the start. From there on the
+/// shares are turned into probabilities one after the other, what agrees most first, and lead to
+/// the confidence.
+#[must_use]
+pub fn explain(clues: &Clues, known: &Known, weighed: &Weighed) -> Judgement {
+    let signs = &weighed.signs;
+    let mut shares = Shares::default();
+    trees::share(PAIR, signs, &mut shares);
+    trees::share(RIVALS, signs, &mut shares);
+    let mut odds = trees::start(PAIR) + trees::start(RIVALS);
+    let mut compared = Vec::new();
+    for (kind, share) in EvidenceKind::ALL.iter().zip(shares) {
+        let (similarity, clue, known) = sides(*kind, clues, known, signs);
+        if similarity.is_some() || *kind == EvidenceKind::Rivals {
+            compared.push((share, Evidence { kind: *kind, similarity, added: 0.0, clue, known }));
+        } else {
+            odds += share;
+        }
+    }
+    compared.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    let start = probability(odds);
+    let mut reached = start;
+    let mut evidence: Vec<Evidence> = Vec::with_capacity(compared.len().saturating_add(1));
+    for (share, mut it) in compared {
+        odds += share;
+        it.added = probability(odds) - reached;
+        reached = probability(odds);
+        evidence.push(it);
+    }
+    let (kind, added) = (EvidenceKind::Contract, weighed.confidence - reached);
+    if added.abs() >= ROUNDING {
+        let (clue, known) = (String::new(), String::new());
+        evidence.push(Evidence { kind, similarity: None, added, clue, known });
+    } else if let Some(last) = evidence.last_mut() {
+        last.added += added;
+    }
+    Judgement { confidence: weighed.confidence, start, evidence }
+}
+
+/// How far a confidence is from its last decimal.
+const ROUNDING: f64 = 0.000_06;
+
+/// How alike the two sides are, and both as they were compared.
+fn sides(
+    kind: EvidenceKind,
+    clues: &Clues,
+    known: &Known,
+    signs: &Signs,
+) -> (Option<f64>, String, String) {
+    let figure = |sign| Some(f64::from(signs.get(sign))).filter(|figure| *figure >= 0.0);
+    let signs_of = |sign| f64::from(signs.get(sign));
+    let text = |domain: Option<&DomainName>| domain.map(ToString::to_string).unwrap_or_default();
+    // Of several the one that is the same, else the first.
+    let shown = |ours: &[DomainName], theirs: &[&[DomainName]]| {
+        let all = || theirs.iter().flat_map(|it| it.iter());
+        let same = ours.iter().find(|it| all().any(|other| other == *it));
+        match same {
+            Some(same) => (same.to_string(), same.to_string()),
+            None => (text(ours.first()), text(all().next())),
+        }
+    };
+    let names = || {
+        let asked = clues.name().map(ToString::to_string).unwrap_or_default();
+        let same = known.names().iter().find(|name| clues.name().is_some_and(|it| it.tokens() == name.tokens()));
+        (asked, same.or(known.names().first()).map(ToString::to_string).unwrap_or_default())
+    };
+    let domain = clues.domain().map(std::slice::from_ref).unwrap_or_default();
+    match kind {
+        EvidenceKind::Domain => {
+            let (clue, known) = shown(domain, &[&known.domains]);
+            (figure(Sign::DomainLabel).map(|label| signs_of(Sign::Domain).max(label / 2.0)), clue, known)
+        }
+        EvidenceKind::EmailDomain => {
+            let by_mail = if clues.email_domains().is_empty() { domain } else { clues.email_domains() };
+            let (clue, known) = shown(by_mail, &[&known.domains, &known.email_domains]);
+            (figure(Sign::EmailLabel).map(|label| signs_of(Sign::EmailDomain).max(label / 2.0)), clue, known)
+        }
+        EvidenceKind::Name => {
+            let (clue, known) = names();
+            (name_similarity(signs), clue, known)
+        }
+        EvidenceKind::LegalForm => {
+            let form = |name: Option<&CompanyName>| {
+                name.and_then(|it| it.legal_forms().last().copied()).unwrap_or_default().to_owned()
+            };
+            let (clue, known) = (form(clues.name()), form(known.names().first()));
+            let both = !clue.is_empty() && !known.is_empty();
+            (figure(Sign::LegalForm).filter(|_| both), clue, known)
+        }
+        EvidenceKind::Label => {
+            let best = [Sign::NameLikeKnownLabel, Sign::KnownLikeLabel, Sign::KnownLikeEmailLabel];
+            let best = best.into_iter().filter_map(figure).reduce(f64::max);
+            let (asked, called) = names();
+            let theirs = || known.domains.first().map(|it| it.label().to_owned());
+            let label = clues.domain().or(clues.email_domains().first()).map(|it| it.label().to_owned());
+            match label {
+                Some(label) => (best, label, called),
+                None => (best, asked, theirs().unwrap_or_default()),
+            }
+        }
+        EvidenceKind::Rivals | EvidenceKind::Contract => (None, String::new(), String::new()),
+    }
+}

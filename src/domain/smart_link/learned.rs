@@ -1,0 +1,12 @@
+//! The learned tables.
+//!
+//! They come from real questions about real companies: 57,777 companies that are known, 7,448
+//! questions of 33 sorts, put together from public sources (exchange listings, company
+//! directories, domain lists). `benches/linking/README.md` tells how they are learned, from what,
+//! and how to do it again.
+
+mod pair;
+mod rivals;
+
+pub(super) use pair::PAIR;
+pub(super) use rivals::RIVALS;

@@ -1,0 +1,95 @@
+//! How sure it is that each of several customers is meant.
+
+use super::bounds::bounds;
+use super::learned::{PAIR, RIVALS};
+use super::signs::{Sign, Signs};
+use super::{CONFIDENCE_MAX, trees};
+use crate::domain::clues::Clues;
+use crate::domain::match_keys::Known;
+
+/// How many candidates are held against each other; the others stand no chance.
+const RIVALS_MAX: usize = 8;
+
+/// How sure it is that a customer is meant, and what that follows from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Weighed {
+    /// The probability, 0 to [`CONFIDENCE_MAX`], to four decimals.
+    pub confidence: f64,
+    /// What showed.
+    pub signs: Signs,
+}
+
+/// Weighs how likely each of `candidates` is meant by `clues`, among this many `customers`; in the
+/// order of the candidates. `weight` tells how much a word of a name says, 0–1; see
+/// [`word_weight`](crate::domain::word_weight::word_weight).
+///
+/// ```
+/// use tenure::domain::{clues::{Clues, Hints}, domain_name::DomainName, match_keys::Known};
+/// use tenure::domain::{smart_link::weigh, word_weight::word_weight};
+///
+/// let known = Known::new("Acme Inc", &[DomainName::parse("acme.com")?], &[]);
+/// let clues = Clues::read(&Hints::new().domain("https://www.acme.com/about"));
+/// let weighed = weigh(&clues, &[&known], 1, &mut |word| word_weight(word, 1, 1));
+/// assert_eq!(weighed[0].confidence, 0.95);
+/// # Ok::<(), tenure::domain::text::Malformed>(())
+/// ```
+#[must_use]
+pub fn weigh(
+    clues: &Clues,
+    candidates: &[&Known],
+    customers: u64,
+    weight: &mut dyn FnMut(&str) -> f32,
+) -> Vec<Weighed> {
+    let mut weighed: Vec<Weighed> = candidates
+        .iter()
+        .map(|known| {
+            let mut signs = Signs::of(clues, known, weight);
+            signs.set(Sign::Odds, trees::odds(PAIR, &signs));
+            Weighed { confidence: 0.0, signs }
+        })
+        .collect();
+    let all: Vec<f32> = weighed.iter().map(|it| it.signs.get(Sign::Odds)).collect();
+    for it in &mut weighed {
+        if stand(&mut it.signs, &all) < RIVALS_MAX {
+            let odds = it.signs.get(Sign::Odds) + trees::odds(RIVALS, &it.signs);
+            let bounds = bounds(&it.signs, customers);
+            it.confidence = rounded(probability(odds).max(bounds.floor).min(bounds.ceiling));
+        }
+    }
+    weighed
+}
+
+/// The log-odds by which a candidate without rivals is taken to lead.
+const ALONE: f32 = -8.0;
+/// Odds this close are as great.
+const AS_GREAT: f32 = 1.0;
+
+/// Notes how a candidate stands among the odds of `all`, its own among them. Returns its rank.
+fn stand(signs: &mut Signs, all: &[f32]) -> usize {
+    let odds = signs.get(Sign::Odds);
+    let rank = all.iter().filter(|other| **other > odds).count();
+    let mut seen_itself = false;
+    let mut best_other = ALONE;
+    for other in all {
+        if other.total_cmp(&odds).is_eq() && !seen_itself {
+            seen_itself = true;
+        } else {
+            best_other = best_other.max(*other);
+        }
+    }
+    let near = all.iter().filter(|other| **other >= odds - AS_GREAT).count().saturating_sub(1);
+    let figure = |count: usize| f32::from(u16::try_from(count).unwrap_or(u16::MAX));
+    signs.set(Sign::Lead, odds - best_other);
+    signs.set(Sign::Rank, figure(rank));
+    signs.set(Sign::Near, figure(near));
+    rank
+}
+
+pub(super) fn probability(odds: f32) -> f64 {
+    (1.0 / (1.0 + (-f64::from(odds)).exp())).min(CONFIDENCE_MAX)
+}
+
+/// Rounded, so that equal evidence is an exact tie.
+pub(super) fn rounded(confidence: f64) -> f64 {
+    (confidence * 10_000.0).round() / 10_000.0
+}
