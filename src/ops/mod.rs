@@ -29,6 +29,7 @@ mod ledger;
 mod links;
 mod metering;
 mod meters;
+pub(crate) mod offer;
 mod onboarding;
 mod pages;
 mod settlements;
