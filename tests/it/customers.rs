@@ -88,7 +88,7 @@ fn stammering(store: impl Store + 'static) -> World {
         builder.ids(move |at| {
             let number = u128::from(said.fetch_add(1, Ordering::Relaxed));
             let chance = at == OffsetDateTime::UNIX_EPOCH;
-            Uuid::from_u128(if chance { 1 << 100 | number / 9 } else { number })
+            Uuid::from_u128(if chance { (1 << 100) | (number / 9) } else { number })
         })
     })
 }
