@@ -117,7 +117,7 @@ static CREDITS: Table = Table {
         Column { name: "holder", kind: Kind::Text, nullable: false },
         Column { name: "left", kind: Kind::Int, nullable: false },
     ],
-    indexes: &[Index { columns: &["holder"], unique: true }],
+    indexes: &[Index { columns: &["holder"], unique: true, sparse: false }],
     references: &[],
     sealed: false,
 };

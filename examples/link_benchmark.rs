@@ -10,11 +10,7 @@
 //! question is asked in a transaction of its own, without a link being written. `OUT.jsonl` gets
 //! one line per question: its outcome, and the candidates with their confidence, best first.
 
-#![expect(
-    clippy::arithmetic_side_effects,
-    clippy::indexing_slicing,
-    reason = "the numbers of an example are small"
-)]
+#![expect(clippy::arithmetic_side_effects, reason = "the numbers of an example are small")]
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -35,7 +31,8 @@ const NAME_MAX: usize = 200;
 /// A company that is known.
 #[derive(Deserialize)]
 struct Company {
-    company_id: String,
+    #[serde(rename = "company_id")]
+    id: String,
     name: String,
     domain: String,
 }
@@ -112,13 +109,13 @@ fn load(tenure: &Tenure, companies: &[Company]) -> Result<HashMap<CustomerId, St
                 }
                 let made = match tx.create_customer(&draft) {
                     Err(error) if error.code() == ErrorCode::Conflict => {
-                        let unique = format!("{} {}", company.company_id, company.name);
+                        let unique = format!("{} {}", company.id, company.name);
                         let unique: String = unique.chars().take(NAME_MAX).collect();
                         tx.create_customer(&draft.name(unique).company_name(name))
                     }
                     made => made,
                 }?;
-                ids.insert(made.id, company.company_id.clone());
+                ids.insert(made.id, company.id.clone());
             }
             Ok::<_, tenure::Error>(())
         })?;
@@ -137,11 +134,7 @@ fn hints(question: &Question) -> Hints {
     if !question.domain.is_empty() {
         hints = hints.domain(&question.domain);
     }
-    question
-        .emails
-        .split(';')
-        .filter(|email| !email.is_empty())
-        .fold(hints, |hints, email| hints.email(email))
+    question.emails.split(';').filter(|email| !email.is_empty()).fold(hints, Hints::email)
 }
 
 fn line(query: &str, answer: &SmartLink, ids: &HashMap<CustomerId, String>) -> Value {

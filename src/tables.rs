@@ -1,7 +1,7 @@
 //! The whole schema on one page: which nouns are kept, in which tables, found by which indexes.
 //!
 //! The columns are the fields of each noun, in its file in `domain/`. The org leads the primary key
-//! and every index without being named.
+//! and every index without being named. A `sparse` index leaves out rows with a null in it.
 
 use crate::domain::alias::Alias;
 use crate::domain::balance::{Balance, Burn};
@@ -47,6 +47,7 @@ macro_rules! tables {
     ($($noun:ident $table:literal $($sealed:ident)? {
         $(unique $([$($unique:literal),+])+;)?
         $(index $([$($index:literal),+])+;)?
+        $(sparse $([$($sparse:literal),+])+;)?
         $(references $($column:literal -> $target:literal),+;)?
     })+) => {
         $(impl Stored for $noun {
@@ -56,8 +57,9 @@ macro_rules! tables {
                     name: $table,
                     columns: <$noun as Record>::COLUMNS,
                     indexes: &[
-                        $($(Index { columns: &[$($unique),+], unique: true },)+)?
-                        $($(Index { columns: &[$($index),+], unique: false },)+)?
+                        $($(Index { columns: &[$($unique),+], unique: true, sparse: false },)+)?
+                        $($(Index { columns: &[$($index),+], unique: false, sparse: false },)+)?
+                        $($(Index { columns: &[$($sparse),+], unique: false, sparse: true },)+)?
                     ],
                     references: &[$($(Reference { column: $column, table: $target }),+)?],
                     sealed: sealed!($($sealed)?),
@@ -65,6 +67,7 @@ macro_rules! tables {
                 // A misspelt column does not compile.
                 $($($(let _ = TABLE.col($unique);)+)+)?
                 $($($(let _ = TABLE.col($index);)+)+)?
+                $($($(let _ = TABLE.col($sparse);)+)+)?
                 $($(let _ = TABLE.col($column);)+)?
                 &TABLE
             };
@@ -95,7 +98,8 @@ tables! {
     User "user" { unique ["key"]; }
     Customer "customer" {
         unique ["name_key"] ["short_id"] ["external_id"];
-        index ["email_key"] ["domain"] ["created_at"] ["assigned_to"] ["csm_id"] ["status"];
+        index ["created_at"] ["status"];
+        sparse ["email_key"] ["domain"] ["assigned_to"] ["csm_id"];
     }
     DisplayName "display_name" {
         index ["customer_id", "created_at"];
@@ -107,7 +111,8 @@ tables! {
     }
     Contact "contact" {
         unique ["customer_id", "email_key"] ["short_id"];
-        index ["email_key"] ["customer_id", "created_at"];
+        index ["customer_id", "created_at"];
+        sparse ["email_key"];
         references "customer_id" -> "customer";
     }
     Alias "alias" {
@@ -127,15 +132,15 @@ tables! {
     Tier "tier" { index ["code", "version"]; }
     Subscription "subscription" {
         unique ["stripe_subscription_id"] ["checkout_session_id"];
-        index ["customer_id", "created_at"] ["status", "renewal_date"] ["status", "end_date"]
-            ["status", "trial_ends_at"];
+        index ["customer_id", "created_at"];
+        sparse ["status", "renewal_date"] ["status", "end_date"] ["status", "trial_ends_at"];
         references "customer_id" -> "customer";
     }
     Entitlement "entitlement" sealed {
         index ["customer_id", "feature_code", "has_room", "turn"]
             ["customer_id", "feature_code", "next_change"]
-            ["customer_id", "feature_code", "in_use", "valid_until"] ["feature_code"]
-            ["status", "valid_until"];
+            ["customer_id", "feature_code", "in_use", "valid_until"] ["feature_code"];
+        sparse ["status", "valid_until"];
         references "customer_id" -> "customer";
     }
     // Those below are written with every use: their references are kept by the operations, not

@@ -3,11 +3,10 @@
 use crate::builder::Ids;
 use crate::config::Config;
 use crate::domain::event::{Counter, CounterId, Event, EventId};
-use crate::domain::feature::{Feature, FeatureId};
 use crate::domain::link::ProductId;
-use crate::domain::text::Code;
 use crate::error::{Error, Result};
 use crate::ops::filters::Filters;
+use crate::ops::offer::Offer;
 use crate::page::{Cursor, PAGE_MAX, Page};
 use crate::store::query::{Op, Query};
 use crate::store::schema::{Col, Table};
@@ -16,8 +15,6 @@ use crate::tables::Stored;
 use crate::value::{Row, Value};
 use crate::warm::Changes;
 use serde_json::Value as Json;
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -35,8 +32,7 @@ pub(crate) struct Scope {
     pub(crate) filters: Arc<Filters>,
     /// Whether somebody wants to know what a transaction changes.
     pub(crate) is_watched: bool,
-    /// Features read in this transaction: a snapshot does not change under it.
-    features: RefCell<HashMap<Code, Option<Arc<Feature>>>>,
+    offer: Offer,
 }
 
 impl Scope {
@@ -51,13 +47,8 @@ impl Scope {
         filters: Arc<Filters>,
         is_watched: bool,
     ) -> Self {
-        let features = RefCell::default();
-        Self { org, product, actor, now, config, ids, filters, is_watched, features }
-    }
-
-    /// Forgets what was read: a store may run a body again, on another snapshot.
-    fn forget(&self) {
-        self.features.borrow_mut().clear();
+        let offer = Offer::default();
+        Self { org, product, actor, now, config, ids, filters, is_watched, offer }
     }
 }
 
@@ -71,7 +62,7 @@ pub struct View<'t> {
 
 impl<'t> View<'t> {
     pub(crate) fn new(reader: &'t dyn Reader, scope: &'t Scope) -> Self {
-        scope.forget();
+        scope.offer.forget();
         Self { reader, scope }
     }
 
@@ -91,6 +82,10 @@ impl<'t> View<'t> {
 
     pub(crate) fn filters(&self) -> &Filters {
         &self.scope.filters
+    }
+
+    pub(crate) fn offer(&self) -> &Offer {
+        &self.scope.offer
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -171,17 +166,6 @@ impl<'t> View<'t> {
         let items = rows.into_iter().map(|row| typed(R::TABLE, R::from_row(row)));
         Ok(Page { items: items.collect::<Result<_>>()?, next: last })
     }
-
-    /// The feature with this code, read once in a transaction.
-    pub(crate) fn cached_feature(&self, code: &str) -> Result<Option<Arc<Feature>>> {
-        if let Some(known) = self.scope.features.borrow().get(code) {
-            return Ok(known.clone());
-        }
-        let Ok(code) = Code::parse(code) else { return Ok(None) };
-        let feature = self.get::<Feature>(FeatureId::of(&code))?.map(Arc::new);
-        self.scope.features.borrow_mut().insert(code, feature.clone());
-        Ok(feature)
-    }
 }
 
 /// What an operation returned, or which column of which table held something else than it can.
@@ -208,7 +192,7 @@ pub struct Tx<'t> {
 
 impl<'t> Tx<'t> {
     pub(crate) fn new(writer: &'t mut dyn Writer, scope: &'t Scope) -> Self {
-        scope.forget();
+        scope.offer.forget();
         let noted = Changes::default();
         Self { writer, scope, events: Vec::new(), changes: 0, spoiled: None, noted }
     }
@@ -297,9 +281,8 @@ impl<'t> Tx<'t> {
         std::mem::take(&mut self.noted)
     }
 
-    /// Forgets a feature that was read, because it changes.
-    pub(crate) fn forget_feature(&mut self, code: &Code) {
-        self.scope.features.borrow_mut().remove(code);
+    pub(crate) fn offer(&self) -> &Offer {
+        &self.scope.offer
     }
 
     /// Notes what happened, to be written with the change.

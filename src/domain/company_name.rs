@@ -169,11 +169,15 @@ impl std::fmt::Display for CompanyName {
 /// ```
 #[must_use]
 pub fn name_key(name: &str) -> String {
-    // Upper case first makes letters one that have several small forms (`ß`, `ς`, `ſ`); composed
-    // again afterwards, since a mapping may end in marks that combine.
-    let cased: String =
-        composed(name).chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect();
-    composed(&cased).split_whitespace().collect::<Vec<_>>().join(" ")
+    let cased = if name.is_ascii() {
+        name.to_ascii_lowercase()
+    } else {
+        // Upper case first makes letters one that have several small forms (`ß`, `ς`, `ſ`); composed
+        // again afterwards, since a mapping may end in marks that combine.
+        let upper = composed(name).chars().flat_map(char::to_uppercase).collect::<String>();
+        composed(&upper.chars().flat_map(char::to_lowercase).collect::<String>())
+    };
+    cased.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The words of what stands between two spaces: initials with dots are one (`S.A.R.L.`), other

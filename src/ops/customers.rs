@@ -6,6 +6,7 @@ use crate::domain::contact::Contact;
 use crate::domain::customer::{
     Customer, CustomerAction, CustomerDraft, CustomerId, CustomerKind, CustomerStatus, Stage,
 };
+use crate::domain::display_name::friendly;
 use crate::domain::document::Document;
 use crate::domain::draft::Change;
 use crate::domain::email::Email;
@@ -15,6 +16,7 @@ use crate::domain::user::{User, UserId};
 use crate::error::{Error, Faults, Result};
 use crate::ops::links::NewLink;
 use crate::page::{Cursor, Page};
+use crate::store::StoreError;
 use crate::store::query::Query;
 use crate::store::schema::Col;
 use crate::tables::Stored;
@@ -139,19 +141,13 @@ impl Tx<'_> {
         self.check_company(&customer, draft, &mut faults)?;
         self.check_assignment(draft, &mut faults)?;
         faults.check()?;
-        self.check_unique(&customer)?;
-        customer.short_id = self.free_short_id(customer.name.as_str(), |view, id| {
-            view.holder(SHORT_ID, &id).map(|holder| holder.is_some())
-        })?;
         self.whole(|tx| {
-            customer.display_name = tx.unused_display_name()?;
-            tx.insert(&customer)?;
-            tx.reserve_display_name(customer.id, &customer.display_name)?;
+            tx.add_customer(&mut customer)?;
             tx.index_customer(&customer)?;
             let data = json!({ "name": customer.name, "status": customer.status });
             tx.announce("customer.created", customer.id, customer.id, data);
             let since = customer.created_at.min(tx.now());
-            let customer = tx.subscribe_for_free(customer, since)?;
+            tx.start_for_free(&customer, since)?;
             if let Change::Set(external) = &draft.external_org_id {
                 tx.link(customer.id, &NewLink::to(external.as_str()))?;
             }
@@ -394,6 +390,26 @@ impl Tx<'_> {
     /// Whether a customer, a deleted one included, has this name.
     pub(crate) fn name_is_taken(&self, name: &str) -> Result<bool> {
         Ok(self.view().holder(NAME_KEY, &name_key(name))?.is_some())
+    }
+
+    /// Writes a customer that is new, with a short id and a display name. The store says which of
+    /// what must be unique is taken, so that what is free, as nearly always, is not looked up first.
+    fn add_customer(&mut self, customer: &mut Customer) -> Result<()> {
+        customer.short_id = slug(customer.name.as_str());
+        customer.display_name = friendly(self.random(), 0);
+        match self.insert(customer) {
+            Err(Error::Store(StoreError::Conflict { .. })) => {
+                self.check_unique(customer)?;
+                customer.short_id = self.free_short_id(customer.name.as_str(), |view, id| {
+                    view.holder(SHORT_ID, &id).map(|holder| holder.is_some())
+                })?;
+                self.insert(customer)?;
+            }
+            inserted => drop(inserted?),
+        }
+        let first = customer.display_name.clone();
+        self.reserve_unused_name(customer)?;
+        if customer.display_name == first { Ok(()) } else { self.put(customer) }
     }
 
     fn check_unique(&self, customer: &Customer) -> Result<()> {

@@ -12,6 +12,11 @@ use serde_json::json;
 const CUSTOMER: Col = <DisplayName as Stored>::TABLE.col("customer_id");
 const CREATED_AT: Col = <DisplayName as Stored>::TABLE.col("created_at");
 
+/// How many friendly names are tried. The last have eleven digits and more: whoever comes that far
+/// has no randomness.
+const TRIES: u32 = 64;
+const NONE_UNUSED: &str = "no unused display name was found";
+
 impl View<'_> {
     /// The display names that a customer has and had, newest first.
     ///
@@ -77,7 +82,7 @@ impl Tx<'_> {
                 tx.put(&former)?;
             }
             name.clone_into(&mut customer.display_name);
-            tx.reserve_display_name(id, name)?;
+            tx.put(&tx.held_name(id, name))?;
             tx.keep_customer(&mut customer)?;
             let data = json!({ "displayName": name });
             tx.announce("customer.display_name_changed", id, id, data);
@@ -85,26 +90,33 @@ impl Tx<'_> {
         })
     }
 
+    /// Reserves the display name of a new customer; if somebody has or had it, the customer gets
+    /// another friendly one.
+    pub(crate) fn reserve_unused_name(&mut self, customer: &mut Customer) -> Result<()> {
+        for attempt in 1..TRIES {
+            let held = self.held_name(customer.id, &customer.display_name);
+            if self.insert(&held)? {
+                return Ok(());
+            }
+            customer.display_name = friendly(self.random(), attempt);
+        }
+        Err(Error::rule(NONE_UNUSED))
+    }
+
     /// A friendly name that nobody has or had.
-    pub(crate) fn unused_display_name(&self) -> Result<String> {
-        const TRIES: u32 = 64;
+    fn unused_display_name(&self) -> Result<String> {
         for attempt in 0..TRIES {
             let name = friendly(self.random(), attempt);
             if self.get::<DisplayName>(DisplayNameId::of(&name))?.is_none() {
                 return Ok(name);
             }
         }
-        // The last tries have eleven digits and more: whoever comes here has no randomness.
-        Err(Error::rule("no unused display name was found"))
+        Err(Error::rule(NONE_UNUSED))
     }
 
-    pub(crate) fn reserve_display_name(&mut self, customer: CustomerId, name: &str) -> Result<()> {
-        self.put(&DisplayName {
-            id: DisplayNameId::of(name),
-            customer_id: customer,
-            name: name.to_owned(),
-            is_current: true,
-            created_at: self.now(),
-        })
+    fn held_name(&self, customer: CustomerId, name: &str) -> DisplayName {
+        let (id, name) = (DisplayNameId::of(name), name.to_owned());
+        let created_at = self.now();
+        DisplayName { id, customer_id: customer, name, is_current: true, created_at }
     }
 }

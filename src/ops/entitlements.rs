@@ -252,6 +252,17 @@ impl Tx<'_> {
     /// leading one first: what none of them gives is taken away, what was set by hand or granted on
     /// top is not touched, and usage of the running period stays.
     pub(crate) fn entitle(&mut self, customer: &Customer, running: &[Subscription]) -> Result<()> {
+        let held = self.view().all::<Entitlement>(Query::all().eq(CUSTOMER, &customer.id))?;
+        self.entitle_from(customer, running, &held)
+    }
+
+    /// The same for a customer who holds these entitlements.
+    pub(crate) fn entitle_from(
+        &mut self,
+        customer: &Customer,
+        running: &[Subscription],
+        held: &[Entitlement],
+    ) -> Result<()> {
         let mut wanted: BTreeMap<Code, (TierFeature, &Subscription)> = BTreeMap::new();
         for subscription in running {
             let (code, version) = (subscription.tier(), subscription.tier_version);
@@ -259,7 +270,6 @@ impl Tx<'_> {
                 wanted.entry(it.code.clone()).or_insert((it, subscription));
             }
         }
-        let held = self.view().all::<Entitlement>(Query::all().eq(CUSTOMER, &customer.id))?;
         // What somebody stopped or took away stays so, through whatever tiers the customer goes.
         let stopped = |it: &Entitlement| {
             matches!(it.status, EntitlementStatus::Suspended | EntitlementStatus::Revoked)

@@ -30,6 +30,7 @@ mod ledger;
 mod links;
 mod metering;
 mod meters;
+pub(crate) mod offer;
 mod onboarding;
 mod pages;
 mod settlements;

@@ -45,15 +45,13 @@ impl View<'_> {
         self.all(Query::all().eq(CUSTOMER, &customer).newest_by(CREATED_AT))
     }
 
-    /// Whether there is or was a paid subscription, from which it follows what the customer spends.
-    fn has_paid(&self, customer: CustomerId) -> Result<bool> {
-        let all = self.all::<Subscription>(Query::all().eq(CUSTOMER, &customer))?;
-        Ok(all.iter().any(|it| it.kind == SubscriptionKind::Paid))
-    }
-
     /// The subscriptions that give their tier now, the highest rank first.
     pub(crate) fn running(&self, customer: CustomerId) -> Result<Vec<Subscription>> {
-        let all = self.all::<Subscription>(Query::all().eq(CUSTOMER, &customer))?;
+        self.ranked(self.all(Query::all().eq(CUSTOMER, &customer))?)
+    }
+
+    /// Those of `all` that give their tier now, the highest rank first.
+    fn ranked(&self, all: Vec<Subscription>) -> Result<Vec<Subscription>> {
         let mut ranked = Vec::new();
         for subscription in all.into_iter().filter(|it| it.status.is_running()) {
             let rank = self.rank(&subscription.tier_code, subscription.tier_version)?;
@@ -211,23 +209,34 @@ impl Tx<'_> {
         self.keep_customer(customer)
     }
 
-    /// Records the free subscription of a customer without another, and what follows from it.
-    pub(crate) fn subscribe_for_free(
+    /// Records the free subscription of a customer without another.
+    fn subscribe_for_free(
         &mut self,
-        customer: Customer,
+        customer: &Customer,
         since: OffsetDateTime,
-    ) -> Result<Customer> {
+    ) -> Result<Subscription> {
         let mut free = NewSubscription::to("free");
         free.kind = SubscriptionKind::Free;
         free.start_date = Some(since);
-        let mut subscription = self.draw_up(&customer, &free)?;
+        let mut subscription = self.draw_up(customer, &free)?;
         if subscription.tier_version == 0 {
             subscription.plan_name = named("Free")?;
         }
         self.insert(&subscription)?;
         let data = json!({ "tier": "free", "kind": "free", "status": "active" });
         self.announce("subscription.added", subscription.id, customer.id, data);
-        self.follow_subscriptions(customer)
+        Ok(subscription)
+    }
+
+    /// Gives a customer that is just being created its free subscription, and what follows from it:
+    /// the store holds nothing of it yet that would have to be looked for.
+    pub(crate) fn start_for_free(
+        &mut self,
+        customer: &Customer,
+        since: OffsetDateTime,
+    ) -> Result<()> {
+        let free = self.subscribe_for_free(customer, since)?;
+        self.entitle_from(customer, &[free], &[])
     }
 
     /// Ends what a subscription brings in a month. Returns whether it brought anything.
@@ -245,14 +254,18 @@ impl Tx<'_> {
     /// Brings the customer's tier, monthly spend and rights in line with its subscriptions. A
     /// customer without any gets the free one back.
     pub(crate) fn follow_subscriptions(&mut self, mut customer: Customer) -> Result<Customer> {
-        let running = self.view().running(customer.id)?;
-        let Some(leading) = running.first() else {
-            let now = self.now();
-            return self.subscribe_for_free(customer, now);
-        };
+        let all = self.view().all::<Subscription>(Query::all().eq(CUSTOMER, &customer.id))?;
+        // From which it follows what the customer spends.
+        let had_paid = all.iter().any(|it| it.kind == SubscriptionKind::Paid);
+        let mut running = self.view().ranked(all)?;
+        if running.is_empty() {
+            running.push(self.subscribe_for_free(&customer, self.now())?);
+        }
         let before = (customer.tier.clone(), customer.monthly_spend, customer.stage);
-        customer.tier = leading.tier_code.clone();
-        if self.view().has_paid(customer.id)? {
+        if let Some(leading) = running.first() {
+            customer.tier = leading.tier_code.clone();
+        }
+        if had_paid {
             customer.monthly_spend = spend(&running, before.1);
         }
         let paid = running

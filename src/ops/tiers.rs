@@ -10,9 +10,9 @@ use crate::store::schema::Col;
 use crate::tables::Stored;
 use crate::tx::{Tx, View};
 use serde_json::json;
+use std::sync::Arc;
 
 const CODE: Col = <Tier as Stored>::TABLE.col("code");
-const VERSION: Col = <Tier as Stored>::TABLE.col("version");
 
 impl View<'_> {
     /// The latest version of a tier.
@@ -25,7 +25,7 @@ impl View<'_> {
             Ok(code) => self.latest_tier(&code)?,
             Err(_) => None,
         };
-        tier.ok_or_else(|| Error::not_found("tier", code))
+        tier.map(Arc::unwrap_or_clone).ok_or_else(|| Error::not_found("tier", code))
     }
 
     /// A certain version of a tier.
@@ -83,13 +83,9 @@ impl View<'_> {
         Ok(tiers.iter().find(base).or_else(|| tiers.iter().find(any)).cloned())
     }
 
-    pub(crate) fn latest_tier(&self, code: &Code) -> Result<Option<Tier>> {
-        self.first(Query::all().eq(CODE, code).newest_by(VERSION))
-    }
-
     /// The rank of a tier: as defined, else as everybody knows it, else 0.
     pub(crate) fn rank(&self, code: &Code, version: u32) -> Result<i64> {
-        if let Some(tier) = self.get::<Tier>(TierId::of(code, version))? {
+        if let Some(tier) = self.cached_tier(code, version)? {
             return Ok(tier.rank);
         }
         Ok(RANKS.iter().find(|(known, _)| *known == code.as_str()).map_or(0, |(_, rank)| *rank))
@@ -102,8 +98,8 @@ impl View<'_> {
         version: u32,
         overrides: &[TierOverride],
     ) -> Result<Vec<TierFeature>> {
-        let tier = self.get::<Tier>(TierId::of(code, version))?;
-        let mut features = tier.map(|tier| tier.features).unwrap_or_default();
+        let tier = self.cached_tier(code, version)?;
+        let mut features = tier.map(|tier| tier.features.clone()).unwrap_or_default();
         let mut faults = Faults::default();
         for wanted in overrides {
             match features.iter_mut().find(|feature| feature.code.as_str() == wanted.feature) {
@@ -149,11 +145,12 @@ impl Tx<'_> {
                 created_at: latest.created_at,
                 ..tier.clone()
             };
-            if same == latest {
-                return Ok(latest);
+            if same == *latest {
+                return Ok(same);
             }
         }
         self.insert(&tier)?;
+        self.forget_tier(&tier.code);
         let data = json!({ "code": tier.code, "version": version });
         self.announce("tier.defined", tier.id, None, data);
         Ok(tier)

@@ -27,13 +27,17 @@ pub struct Table {
 }
 
 /// A secondary index over one or more columns, always within one org. Rows with a null in a unique
-/// index never clash.
+/// index never clash, so that a backend may leave them out of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Index {
     /// The columns, the most significant first.
     pub columns: &'static [&'static str],
     /// Whether two rows of one org may not hold the same values.
     pub unique: bool,
+    /// Whether a backend may leave out rows with a null in one of the columns: worth it where most
+    /// rows have one, and nobody asks for them by it. A query that could find such a row must then be
+    /// answered in another way.
+    pub sparse: bool,
 }
 
 /// A column that holds the primary key of a row in another table.
@@ -92,6 +96,14 @@ impl Table {
     pub fn values_in(&self, index: &Index, row: &Row) -> Vec<Value> {
         let places = index.columns.iter().filter_map(|name| self.position(name));
         places.map(|place| row.at(place).clone()).collect()
+    }
+
+    /// The columns whose nulls keep a row out of `index`, if a backend leaves out what it may.
+    pub fn omitted(&self, index: &Index) -> impl Iterator<Item = &'static Column> {
+        let may = index.unique || index.sparse;
+        let names = index.columns.iter().filter(move |_| may);
+        let columns = self.columns;
+        names.filter_map(move |name| columns.iter().find(|it| it.name == *name && it.nullable))
     }
 
     /// The first unique index in which `row` clashes with one of `others`, rows of the same org:

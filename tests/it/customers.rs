@@ -2,13 +2,18 @@
 
 use crate::support::{BEGINNING, World, code, customers, eur, fields, holder, race};
 use serde_json::{Value, json};
+use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tenure::store::Store;
+use tenure::store::memory::MemoryStore;
 use tenure::{
-    ContactDraft, Cursor, CustomerAction, CustomerDraft, CustomerKind, CustomerSize,
+    ContactDraft, Cursor, Customer, CustomerAction, CustomerDraft, CustomerKind, CustomerSize,
     CustomerStatus, DenialReason, Error, ErrorCode, NewFlair, Stage, SubscriptionKind,
     SubscriptionStatus, Track, UserId,
 };
-use time::Duration;
 use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
 
 fn a_new_customer_has_a_free_subscription_and_names_of_its_own(world: &World) {
     let acme = world.customer("Acme Inc.");
@@ -51,6 +56,66 @@ fn a_name_is_taken_in_any_case_unicode_form_and_spacing(world: &World) {
     let renamed =
         world.done(|tx| tx.update_customer(other.id, &CustomerDraft::default().name("CAFE ZOE")));
     assert_eq!(renamed.name.as_str(), "CAFE ZOE", "its own name is not taken by itself");
+}
+
+fn a_customer_that_is_refused_leaves_the_transaction_as_it_was(world: &World) {
+    let acme = world.customer("Acme");
+    let told = world.told(|| {
+        world.done(|tx| {
+            let before = tx.create_customer(&CustomerDraft::named("Globex"))?;
+            for name in ["ACME", "globex"] {
+                let error = tx.create_customer(&CustomerDraft::named(name)).unwrap_err();
+                assert_eq!(error.code(), ErrorCode::Conflict, "{name}");
+            }
+            let after = tx.create_customer(&CustomerDraft::named("Globex!"))?;
+            assert_eq!((&*before.short_id, &*after.short_id), ("globex", "globex-2"));
+            Ok(())
+        });
+    });
+    assert_eq!(told, ["customer.created", "subscription.added"].repeat(2));
+    for customer in customers(&world.tenure) {
+        assert_eq!(world.seen(|view| view.subscriptions(customer.id)).len(), 1);
+        assert_eq!(world.seen(|view| view.display_names(customer.id)).len(), 1);
+    }
+    assert_eq!(customers(&world.tenure).len(), 3);
+    assert_eq!(world.now(acme.id), acme);
+}
+
+/// A world where chance says everything three times.
+fn stammering(store: impl Store + 'static) -> World {
+    let said = AtomicU64::new(0);
+    World::over(store, |builder| {
+        builder.ids(move |at| {
+            let number = u128::from(said.fetch_add(1, Ordering::Relaxed));
+            let chance = at == OffsetDateTime::UNIX_EPOCH;
+            Uuid::from_u128(if chance { (1 << 100) | (number / 9) } else { number })
+        })
+    })
+}
+
+fn nobody_gets_a_display_name_that_is_taken(world: &World) {
+    let made: Vec<Customer> =
+        (0..20).map(|number| world.customer(&format!("Customer {number}"))).collect();
+    let names: HashSet<&str> = made.iter().map(|it| it.display_name.as_str()).collect();
+    assert_eq!(names.len(), made.len());
+    for customer in &made {
+        assert_eq!(world.now(customer.id), *customer, "as it was returned");
+        let found = world.seen(|view| view.customer_by_display_name(&customer.display_name));
+        assert_eq!(found.unwrap().id, customer.id);
+        assert_eq!(world.seen(|view| view.display_names(customer.id)).len(), 1);
+    }
+}
+
+#[test]
+fn nobody_gets_a_display_name_that_is_taken_in_memory() {
+    nobody_gets_a_display_name_that_is_taken(&stammering(MemoryStore::new()));
+}
+
+#[test]
+#[cfg(feature = "sqlite")]
+fn nobody_gets_a_display_name_that_is_taken_in_a_file() {
+    let store = tenure::store::sqlite::SqliteStore::in_memory().unwrap();
+    nobody_gets_a_display_name_that_is_taken(&stammering(store));
 }
 
 fn an_external_id_is_taken_once(world: &World) {
@@ -477,6 +542,7 @@ stories! {
     a_customer_comes_with_its_organisation_and_contact_or_not_at_all,
     a_new_customer_has_a_free_subscription_and_names_of_its_own,
     a_name_is_taken_in_any_case_unicode_form_and_spacing,
+    a_customer_that_is_refused_leaves_the_transaction_as_it_was,
     an_external_id_is_taken_once,
     every_fault_of_a_draft_is_told_at_once,
     words_of_other_systems_are_understood,

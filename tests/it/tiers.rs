@@ -3,9 +3,9 @@
 use crate::support::{World, eur, fields};
 use tenure::domain::draft::Change;
 use tenure::{
-    AccessPatch, BillingCycle, CustomerId, EntitlementSource, EntitlementStatus, ErrorCode, Excess,
-    ExternalId, FeatureDraft, NewGrant, NewSubscription, Quantity, ResetPeriod, SuggestedAction,
-    TierDraft, TierFeature, TierOverride, When,
+    AccessPatch, BillingCycle, CustomerDraft, CustomerId, EntitlementSource, EntitlementStatus,
+    ErrorCode, Excess, ExternalId, FeatureDraft, NewGrant, NewSubscription, Quantity, ResetPeriod,
+    SuggestedAction, TierDraft, TierFeature, TierOverride, When,
 };
 use time::Duration;
 
@@ -38,6 +38,22 @@ fn a_tier_is_defined_in_versions_and_defining_it_again_changes_nothing(world: &W
         let error = world.tenure.read(|view| view.tier(missing)).unwrap_err();
         assert_eq!(error.code(), ErrorCode::NotFound, "{missing}");
     }
+}
+
+fn a_tier_that_a_transaction_defines_holds_for_what_it_does_next(world: &World) {
+    world.catalogue();
+    let free = |limit| TierDraft::new("free").feature(credits(limit));
+    let made = world.done(|tx| {
+        let mut made = vec![tx.create_customer(&CustomerDraft::named("Before"))?.id];
+        for limit in [5, 7] {
+            tx.define_tier(&free(limit))?;
+            made.push(tx.create_customer(&CustomerDraft::named(format!("With {limit}")))?.id);
+        }
+        assert_eq!(tx.view().tier("free")?.version, 2);
+        Ok(made)
+    });
+    let limits: Vec<_> = made.iter().map(|id| limit(world, *id)).collect();
+    assert_eq!(limits, [None, Some(Quantity::from(5)), Some(Quantity::from(7))]);
 }
 
 fn tiers_are_listed_by_display_order_and_only_those_that_can_be_bought(world: &World) {
@@ -330,6 +346,7 @@ stories! {
     what_was_added_or_set_by_hand_counts_when_excess_is_told,
     usage_that_is_reset_by_then_exceeds_nothing,
     a_tier_is_defined_in_versions_and_defining_it_again_changes_nothing,
+    a_tier_that_a_transaction_defines_holds_for_what_it_does_next,
     tiers_are_listed_by_display_order_and_only_those_that_can_be_bought,
     prices_are_listed_base_fee_first,
     every_fault_of_a_tier_is_told_at_once,

@@ -27,9 +27,11 @@ pub(super) static ITEMS: Table = Table {
         column("raw", Kind::Bytes),
     ],
     indexes: &[
-        Index { columns: &["name"], unique: true },
-        Index { columns: &["count"], unique: false },
-        Index { columns: &["bucket", "slot"], unique: true },
+        Index { columns: &["name"], unique: true, sparse: false },
+        Index { columns: &["count"], unique: false, sparse: false },
+        Index { columns: &["at"], unique: false, sparse: true },
+        Index { columns: &["slot"], unique: false, sparse: true },
+        Index { columns: &["bucket", "slot"], unique: true, sparse: false },
     ],
     references: &[],
     sealed: true,
@@ -53,7 +55,7 @@ pub(super) static NOTES: Table = Table {
         Column { name: "order", kind: Kind::Int, nullable: false },
         column("name", Kind::Text),
     ],
-    indexes: &[Index { columns: &["name"], unique: true }],
+    indexes: &[Index { columns: &["name"], unique: true, sparse: false }],
     references: &[],
     sealed: false,
 };

@@ -13,6 +13,8 @@ pub(super) struct Wanted {
     pub(super) equal: Vec<usize>,
     /// Those that must lie in a range.
     pub(super) ranges: Vec<usize>,
+    /// Those that must not be null.
+    pub(super) present: Vec<usize>,
     /// The one that rows are sorted by; the key breaks ties.
     pub(super) order: usize,
 }
@@ -33,7 +35,12 @@ pub(super) fn index(table: &Table, wanted: &Wanted) -> Option<&'static Index> {
     if wanted.equal.contains(&0) {
         return None;
     }
-    let merits = table.indexes.iter().map(|index| (merit(table, index, wanted), index));
+    let holds_all = |index: &&Index| {
+        let mut omitted = table.omitted(index).filter_map(|column| table.position(column.name));
+        omitted.all(|place| wanted.present.contains(&place))
+    };
+    let whole = table.indexes.iter().filter(holds_all);
+    let merits = whole.map(|index| (merit(table, index, wanted), index));
     // A walk over the whole org in the order of its keys, or a range of it that must be sorted:
     // SQLite can guess as well as anybody which is better.
     let useful = merits.filter(|(merit, _)| merit.equal > 0 || merit.sorted);

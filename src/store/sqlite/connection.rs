@@ -55,8 +55,10 @@ pub(super) fn configure(connection: &Connection, options: &SqliteOptions) -> rus
 }
 
 /// Gives the one connection that writes a cache of 16 MiB, so that a commit with many changes keeps
-/// its pages until it is done, instead of writing them and reading them again.
+/// its pages until it is done, instead of writing them and reading them again; and lets the log grow
+/// to as much, so that a page that many commits change is copied into the file once for all of them.
 pub(super) fn widen(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "wal_autocheckpoint", 4 * 1024)?;
     connection.pragma_update(None, "cache_size", -16 * 1024)
 }
 

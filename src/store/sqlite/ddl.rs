@@ -2,7 +2,7 @@
 //!
 //! The org leads every key and every index, so that a transaction of one org touches no page of
 //! another's rows in between; an index that is not unique ends with the primary key, so that pages
-//! in its order need no sorting.
+//! in its order need no sorting. Nulls that an index need not hold take no place in it.
 
 use super::rows::declared;
 use super::seal;
@@ -47,11 +47,22 @@ pub(super) fn index(table: &Table, index: &Index) -> String {
     }
     let unique = if index.unique { "UNIQUE " } else { "" };
     let (name, on) = (quoted(&index_name(table, index)), quoted(table.name));
-    format!("CREATE {unique}INDEX main.{name} ON {on} ({})", columns.join(", "))
+    let present = table.omitted(index).map(|it| format!("{} IS NOT NULL", quoted(it.name)));
+    let present: Vec<_> = present.collect();
+    let only = if present.is_empty() { String::new() } else { " WHERE ".to_owned() };
+    let (columns, present) = (columns.join(", "), present.join(" AND "));
+    format!("CREATE {unique}INDEX main.{name} ON {on} ({columns}){only}{present}")
 }
 
-/// What `index` of `table` is called in the file.
+/// What `index` of `table` is called in the file. One that leaves out nulls has a name of its own:
+/// whoever relies on them being there makes another.
 pub(super) fn index_name(table: &Table, index: &Index) -> String {
+    let whole = whole_index_name(table, index);
+    if table.omitted(index).next().is_some() { whole + "_if_any" } else { whole }
+}
+
+/// What `index` of `table` is called where it leaves out nothing, as all did in earlier files.
+pub(super) fn whole_index_name(table: &Table, index: &Index) -> String {
     let prefix = if index.unique { unique_prefix(table) } else { format!("{}_by_", table.name) };
     prefix + &index.columns.join("_and_")
 }

@@ -159,7 +159,8 @@ fn same(table: &Table, column: &Column, stored: &Stored) -> Result<()> {
 }
 
 /// Creates the indexes that are missing. Drops unique ones that are no longer declared, because
-/// they would still refuse rows; others only cost a little.
+/// they would still refuse rows, and those that one without nulls takes the place of; others only
+/// cost a little.
 fn indexes(
     connection: &Connection,
     table: &'static Table,
@@ -170,8 +171,11 @@ fn indexes(
     let stored = statement.query_map([table.name], |row| row.get::<_, String>(0))?;
     let stored = stored.collect::<rusqlite::Result<Vec<_>>>()?;
     let declared: Vec<_> = table.indexes.iter().map(|it| ddl::index_name(table, it)).collect();
-    let stale =
-        |name: &&String| name.starts_with(&ddl::unique_prefix(table)) && !declared.contains(name);
+    let whole: Vec<_> = table.indexes.iter().map(|it| ddl::whole_index_name(table, it)).collect();
+    let stale = |name: &&String| {
+        let replaced = name.starts_with(&ddl::unique_prefix(table)) || whole.contains(name);
+        replaced && !declared.contains(name)
+    };
     for name in stored.iter().filter(stale) {
         steps.push(Step::new(table, format!("DROP INDEX main.{}", quoted(name))));
     }

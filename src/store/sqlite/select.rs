@@ -165,6 +165,9 @@ impl Shape {
     fn index(&self, table: &Table) -> Option<&'static Index> {
         let mut wanted = Wanted { order: self.order.unwrap_or(0), ..Wanted::default() };
         for (place, test) in &self.filters {
+            if matches!(test, Test::IsNotNull | Test::Compare(_)) {
+                wanted.present.push(*place);
+            }
             match test {
                 Test::IsNull | Test::Compare(Op::Eq) => wanted.equal.push(*place),
                 Test::Compare(Op::Lt | Op::Le | Op::Gt | Op::Ge) => wanted.ranges.push(*place),
@@ -172,8 +175,12 @@ impl Shape {
             }
         }
         match self.part {
-            Part::Whole | Part::PastKey | Part::NotNulls => {}
-            Part::PastPair => wanted.ranges.push(wanted.order),
+            Part::Whole | Part::PastKey => {}
+            Part::NotNulls => wanted.present.push(wanted.order),
+            Part::PastPair => {
+                wanted.ranges.push(wanted.order);
+                wanted.present.push(wanted.order);
+            }
             Part::PastKeyInNulls | Part::Nulls => wanted.equal.push(wanted.order),
         }
         choose::index(table, &wanted)
@@ -186,7 +193,8 @@ impl Shape {
             None => Err(unusable(table, "it has no such column")),
         };
         let mut sql = format!("SELECT {} FROM main.{}", columns(table), quoted(table.name));
-        if let Some(index) = self.index(table) {
+        let index = self.index(table);
+        if let Some(index) = index {
             let _ = write!(sql, " INDEXED BY {}", quoted(&ddl::index_name(table, index)));
         }
         sql.push_str(" WHERE \"org\" = ?");
@@ -204,6 +212,11 @@ impl Shape {
             Part::Nulls => write!(sql, " AND {by} IS NULL"),
             Part::NotNulls => write!(sql, " AND {by} IS NOT NULL"),
         };
+        // SQLite does not see by itself that a pair past another begins with no null.
+        let unseen = |index| table.omitted(index).any(|it| quoted(it.name) == by);
+        if self.part == Part::PastPair && index.is_some_and(unseen) {
+            let _ = write!(sql, " AND {by} IS NOT NULL");
+        }
         let way = if self.descending { " DESC" } else { "" };
         sql.push_str(" ORDER BY ");
         if self.order.is_some() {

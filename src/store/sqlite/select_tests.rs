@@ -20,10 +20,11 @@ static TABLE: Table = Table {
         column("joined_at", Kind::Time, false),
     ],
     indexes: &[
-        Index { columns: &["name"], unique: false },
-        Index { columns: &["seen_at"], unique: false },
-        Index { columns: &["email"], unique: true },
-        Index { columns: &["state", "joined_at"], unique: false },
+        Index { columns: &["name"], unique: false, sparse: false },
+        Index { columns: &["seen_at"], unique: false, sparse: false },
+        Index { columns: &["email"], unique: true, sparse: false },
+        Index { columns: &["state", "joined_at"], unique: false, sparse: false },
+        Index { columns: &["state", "seen_at"], unique: false, sparse: true },
     ],
     references: &[],
     sealed: false,
@@ -83,7 +84,7 @@ fn pages_are_ranges_of_an_index_and_need_no_sorting() {
         ),
         (
             Query::all().oldest_by(email).after(Some(past(Value::Text("a".into())))),
-            &["INDEX customer_one_by_email (org=? AND (email,id)>(?,?))"],
+            &["INDEX customer_one_by_email_if_any (org=? AND (email,id)>(?,?))"],
         ),
         (
             new.clone().newest_by(joined),
@@ -104,7 +105,7 @@ fn pages_are_ranges_of_an_index_and_need_no_sorting() {
         ),
         (
             Query::all().eq(email, &Some("a".to_owned())),
-            &["INDEX customer_one_by_email (org=? AND email=?)"],
+            &["INDEX customer_one_by_email_if_any (org=? AND email=?)"],
         ),
         (
             Query::all()
@@ -118,5 +119,38 @@ fn pages_are_ranges_of_an_index_and_need_no_sorting() {
         ),
     ] {
         assert_eq!(plans(&query), wanted, "{query:?}");
+    }
+}
+
+#[test]
+fn an_index_without_nulls_answers_what_finds_none() {
+    let (seen, state) = (TABLE.col("seen_at"), TABLE.col("state"));
+    let new = Query::all().eq(state, &"new".to_owned());
+    let (never, epoch) = (None::<time::OffsetDateTime>, time::OffsetDateTime::UNIX_EPOCH);
+    let sparse = "INDEX customer_by_state_and_seen_at_if_any";
+    for (query, wanted) in [
+        (
+            new.clone().filter(seen, Op::Le, &epoch).oldest_by(seen),
+            "(org=? AND state=? AND seen_at<?)",
+        ),
+        (
+            new.clone().filter(seen, Op::Ne, &never).oldest_by(seen),
+            "(org=? AND state=? AND seen_at>?)",
+        ),
+        (
+            new.clone().newest_by(seen).after(Some(past(Value::Time(1)))),
+            "(org=? AND state=? AND (seen_at,id)<(?,?))",
+        ),
+    ] {
+        assert_eq!(plans(&query)[0], format!("{sparse} {wanted}"), "{query:?}");
+    }
+    for query in [
+        new.clone().oldest_by(seen),
+        new.clone().eq(seen, &never),
+        new.clone().filter(seen, Op::Lt, &never),
+        new.newest_by(seen).after(Some(past(Value::Null))),
+        Query::all().eq(TABLE.col("email"), &None::<String>),
+    ] {
+        assert!(plans(&query).iter().all(|plan| !plan.contains("if_any")), "{query:?}");
     }
 }

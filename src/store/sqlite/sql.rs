@@ -27,10 +27,10 @@ pub(super) struct Catalog {
 #[derive(Debug)]
 pub(super) struct Statements {
     pub(super) table: &'static Table,
-    pub(super) get: String,
-    pub(super) insert: String,
-    pub(super) put: String,
-    pub(super) delete: String,
+    pub(super) get: Arc<str>,
+    pub(super) insert: Arc<str>,
+    pub(super) put: Arc<str>,
+    pub(super) delete: Arc<str>,
     /// By column; `None` where there is nothing to add to.
     pub(super) add: Vec<Option<Add>>,
     /// Of a table that is sealed.
@@ -41,8 +41,8 @@ pub(super) struct Statements {
 /// How to add to a column of a row, and how to read the sum.
 #[derive(Debug)]
 pub(super) struct Add {
-    pub(super) update: String,
-    pub(super) sum: String,
+    pub(super) update: Arc<str>,
+    pub(super) sum: Arc<str>,
 }
 
 impl Catalog {
@@ -94,18 +94,19 @@ impl Statements {
                 let it = quoted(column.name);
                 // `RETURNING` would cost more than both.
                 let update = format!("UPDATE main.{name} SET {it} = {it} + ?3{sealed} WHERE {row}");
-                Add { update, sum: format!("SELECT {it} FROM main.{name} WHERE {row}") }
+                let sum = format!("SELECT {it} FROM main.{name} WHERE {row}");
+                Add { update: update.into(), sum: sum.into() }
             })
         });
         Self {
             table,
-            get: format!("SELECT {columns} FROM main.{name} WHERE {row}"),
+            get: format!("SELECT {columns} FROM main.{name} WHERE {row}").into(),
             put: match changes.join(", ") {
-                none if none.is_empty() => format!("{insert} NOTHING"),
-                changes => format!("{insert} UPDATE SET {changes}"),
+                none if none.is_empty() => format!("{insert} NOTHING").into(),
+                changes => format!("{insert} UPDATE SET {changes}").into(),
             },
-            insert: format!("{insert} NOTHING"),
-            delete: format!("DELETE FROM main.{name} WHERE {row}"),
+            insert: format!("{insert} NOTHING").into(),
+            delete: format!("DELETE FROM main.{name} WHERE {row}").into(),
             add: add.collect(),
             weights: Weights::of(table),
             shapes: RwLock::default(),

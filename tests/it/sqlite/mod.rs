@@ -35,9 +35,9 @@ pub(super) static CUSTOMER: Table = Table {
         column("extra", Kind::Json, true),
     ],
     indexes: &[
-        Index { columns: &["email"], unique: true },
-        Index { columns: &["seen_at"], unique: false },
-        Index { columns: &["name"], unique: false },
+        Index { columns: &["email"], unique: true, sparse: false },
+        Index { columns: &["seen_at"], unique: false, sparse: false },
+        Index { columns: &["name"], unique: false, sparse: false },
     ],
     references: &[],
     sealed: false,
@@ -51,7 +51,7 @@ pub(super) static METER: Table = Table {
         column("used", Kind::Int, false),
         column("spare", Kind::Int, true),
     ],
-    indexes: &[Index { columns: &["customer"], unique: false }],
+    indexes: &[Index { columns: &["customer"], unique: false, sparse: false }],
     references: &[Reference { column: "customer", table: "customer" }],
     sealed: false,
 };

@@ -11,7 +11,7 @@ use tenure::value::{Kind, Row, Value};
 static METER_EARLIER: Table = Table {
     name: "meter",
     columns: &[column("id", Kind::Uuid, false), column("used", Kind::Int, false)],
-    indexes: &[Index { columns: &["used"], unique: true }],
+    indexes: &[Index { columns: &["used"], unique: true, sparse: false }],
     references: &[],
     sealed: false,
 };
@@ -71,7 +71,7 @@ fn what_cannot_be_changed_in_place_is_said() {
     static CLASHES: Table = Table {
         name: "meter",
         columns: METER_EARLIER.columns,
-        indexes: &[Index { columns: &["used"], unique: true }],
+        indexes: &[Index { columns: &["used"], unique: true, sparse: false }],
         references: &[],
         sealed: false,
     };
@@ -127,6 +127,70 @@ fn what_cannot_be_changed_in_place_is_said() {
         }
     }
     write(&store, |tx| tx.add(&PLAIN, key(1), PLAIN.col("used"), 1)).unwrap();
+}
+
+#[test]
+fn an_index_of_an_earlier_file_loses_its_nulls_and_answers_as_before() {
+    static SPARSE: Table = Table {
+        indexes: &[Index { columns: &["customer"], unique: false, sparse: true }],
+        ..METER
+    };
+    let folder = folder();
+    let path = folder.path().join("a.db");
+    let store = created(&path);
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(
+            "DROP INDEX customer_one_by_email_if_any;
+            CREATE UNIQUE INDEX customer_one_by_email ON customer (org, email)",
+        )
+        .unwrap();
+    let meter_of = |number| {
+        let mut row = meter(number, 0);
+        row.0[1] = if number == 1 { Value::Null } else { Value::Uuid(key(7)) };
+        row
+    };
+    let rows: Vec<Row> = (1..4).map(meter_of).collect();
+    write(&store, |tx| tx.insert(&CUSTOMER, customer(7, None))).unwrap();
+    write(&store, |tx| tx.insert(&CUSTOMER, customer(8, Some("a@b.c")))).unwrap();
+    for row in &rows {
+        write(&store, |tx| tx.insert(&METER, row.clone())).unwrap();
+    }
+    let tables: &[&Table] = &[&CUSTOMER, &SPARSE];
+    store.install(tables).unwrap();
+    let before = commits(&path);
+    SqliteStore::open(&path).unwrap().install(tables).unwrap();
+    assert_eq!(commits(&path), before, "once is enough");
+
+    let indexes = "SELECT group_concat(name, ' ') FROM
+        (SELECT name FROM sqlite_schema WHERE name GLOB '*_by_*' ORDER BY name)";
+    let indexes: String =
+        Connection::open(&path).unwrap().query_row(indexes, [], |row| row.get(0)).unwrap();
+    assert_eq!(
+        indexes,
+        "customer_by_name customer_by_seen_at customer_one_by_email_if_any \
+         meter_by_customer_if_any"
+    );
+    let owner = SPARSE.col("customer");
+    let all = Query::all();
+    for query in [
+        all.clone().eq(owner, &key(7)),
+        all.clone().eq(owner, &None::<Uuid>),
+        all.clone().oldest_by(owner),
+        all.clone().newest_by(owner).after(Some(all.clone().newest_by(owner).cursor(&rows[2]))),
+        all.clone().oldest_by(owner).after(Some(all.oldest_by(owner).cursor(&rows[0]))),
+    ] {
+        let expected = query.select(rows.iter());
+        let mut found = Vec::new();
+        let read = store.read(ORG, &mut |view| {
+            found = view.query(&SPARSE, &query)?;
+            Ok(())
+        });
+        read.unwrap();
+        assert_eq!(found, expected, "{query:?}");
+    }
+    let again = write(&store, |tx| tx.insert(&CUSTOMER, customer(9, Some("a@b.c"))));
+    assert!(matches!(again, Err(StoreError::Conflict { .. })), "{again:?}");
 }
 
 #[test]
