@@ -42,6 +42,7 @@ pub mod packing;
 pub mod period;
 pub mod quantity;
 pub mod recurrence;
+pub(crate) mod run;
 pub mod schedule;
 pub(crate) mod settlement;
 pub mod slug;

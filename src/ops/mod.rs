@@ -31,6 +31,7 @@ mod metering;
 mod meters;
 mod onboarding;
 mod pages;
+mod runs;
 mod settlements;
 mod smart_link;
 mod subscriptions;
