@@ -8,6 +8,8 @@ use crate::domain::link::ProductId;
 use crate::domain::text::Code;
 use crate::error::{Error, Result};
 use crate::ops::filters::Filters;
+use crate::ops::link_index::cache::LinkCache;
+use crate::ops::link_index::{LinkState, Waiting};
 use crate::page::{Cursor, PAGE_MAX, Page};
 use crate::store::query::{Op, Query};
 use crate::store::schema::{Col, Table};
@@ -33,10 +35,13 @@ pub(crate) struct Scope {
     pub(crate) config: Arc<Config>,
     pub(crate) ids: Ids,
     pub(crate) filters: Arc<Filters>,
+    pub(crate) link_cache: Arc<LinkCache>,
     /// Whether somebody wants to know what a transaction changes.
     pub(crate) is_watched: bool,
     /// Features read in this transaction: a snapshot does not change under it.
     features: RefCell<HashMap<Code, Option<Arc<Feature>>>>,
+    /// The index of smart linking, likewise.
+    links: RefCell<Option<Arc<LinkState>>>,
 }
 
 impl Scope {
@@ -49,15 +54,36 @@ impl Scope {
         config: Arc<Config>,
         ids: Ids,
         filters: Arc<Filters>,
+        link_cache: Arc<LinkCache>,
         is_watched: bool,
     ) -> Self {
-        let features = RefCell::default();
-        Self { org, product, actor, now, config, ids, filters, is_watched, features }
+        let (features, links) = Default::default();
+        Self {
+            org,
+            product,
+            actor,
+            now,
+            config,
+            ids,
+            filters,
+            link_cache,
+            is_watched,
+            features,
+            links,
+        }
     }
 
     /// Forgets what was read: a store may run a body again, on another snapshot.
     fn forget(&self) {
         self.features.borrow_mut().clear();
+        self.links.borrow_mut().take();
+    }
+
+    /// Notes that what the transaction wrote is kept.
+    pub(crate) fn commit(&self) {
+        if let Some(links) = &*self.links.borrow() {
+            links.commit();
+        }
     }
 }
 
@@ -67,12 +93,14 @@ impl Scope {
 pub struct View<'t> {
     reader: &'t dyn Reader,
     scope: &'t Scope,
+    /// What a write transaction has not written yet of the index of smart linking.
+    waiting: Option<&'t Waiting>,
 }
 
 impl<'t> View<'t> {
     pub(crate) fn new(reader: &'t dyn Reader, scope: &'t Scope) -> Self {
         scope.forget();
-        Self { reader, scope }
+        Self { reader, scope, waiting: None }
     }
 
     /// The instant at which everything in this transaction happens.
@@ -91,6 +119,23 @@ impl<'t> View<'t> {
 
     pub(crate) fn filters(&self) -> &Filters {
         &self.scope.filters
+    }
+
+    pub(crate) fn link_cache(&self) -> &LinkCache {
+        &self.scope.link_cache
+    }
+
+    pub(crate) const fn waiting(&self) -> Option<&Waiting> {
+        self.waiting
+    }
+
+    /// The index of smart linking, if it was read in this transaction.
+    pub(crate) fn known_links(&self) -> Option<Arc<LinkState>> {
+        self.scope.links.borrow().clone()
+    }
+
+    pub(crate) fn know_links(&self, state: Arc<LinkState>) {
+        self.scope.links.replace(Some(state));
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -204,13 +249,15 @@ pub struct Tx<'t> {
     spoiled: Option<String>,
     /// What of it a check may depend on, if that is watched.
     noted: Changes,
+    /// What of the index of smart linking is written when the body is done.
+    waiting: Waiting,
 }
 
 impl<'t> Tx<'t> {
     pub(crate) fn new(writer: &'t mut dyn Writer, scope: &'t Scope) -> Self {
         scope.forget();
-        let noted = Changes::default();
-        Self { writer, scope, events: Vec::new(), changes: 0, spoiled: None, noted }
+        let (events, changes, spoiled, noted, waiting) = Default::default();
+        Self { writer, scope, events, changes, spoiled, noted, waiting }
     }
 
     /// The instant at which everything in this transaction happens.
@@ -222,7 +269,7 @@ impl<'t> Tx<'t> {
     /// What this transaction sees, its own changes included.
     #[must_use]
     pub fn view(&self) -> View<'_> {
-        View { reader: &*self.writer, scope: self.scope }
+        View { reader: &*self.writer, scope: self.scope, waiting: Some(&self.waiting) }
     }
 
     pub(crate) fn product(&self) -> &ProductId {
@@ -231,6 +278,16 @@ impl<'t> Tx<'t> {
 
     pub(crate) fn config(&self) -> &Config {
         &self.scope.config
+    }
+
+    pub(crate) const fn waiting(&self) -> &Waiting {
+        &self.waiting
+    }
+
+    /// What waits of the index of smart linking, to be changed.
+    pub(crate) const fn waiting_mut(&mut self) -> &mut Waiting {
+        self.changes = self.changes.saturating_add(1);
+        &mut self.waiting
     }
 
     pub(crate) fn actor(&self) -> &str {
@@ -348,7 +405,8 @@ impl<'t> Tx<'t> {
         Ok(gone.map_or(kept, |counter| counter.value.max(kept)))
     }
 
-    /// Numbers and writes the events: the last thing that a transaction does. Returns them.
+    /// Writes what waits, then numbers and writes the events: the last thing that a transaction does.
+    /// Returns them.
     pub(crate) fn finish(&mut self) -> Result<Vec<Event>> {
         if let Some(error) = self.spoiled.take() {
             let rule = format!(
@@ -356,6 +414,7 @@ impl<'t> Tx<'t> {
             );
             return Err(Error::rule(rule));
         }
+        self.write_link_index()?;
         let mut events = std::mem::take(&mut self.events);
         if events.is_empty() {
             return Ok(events);

@@ -15,9 +15,9 @@ use crate::record::words;
 /// The most keys that one customer is kept under.
 pub const KEYS_MAX: usize = 24;
 
-/// A key that more customers than this share says too little to look at them all: look no further
-/// into it, the other keys of the question find the better candidates.
-pub const CANDIDATES_PER_KEY_MAX: usize = 200;
+/// A key that more customers than this share says too little to look at them all: the other keys of
+/// the question find the better candidates.
+pub const CANDIDATES_PER_KEY_MAX: u32 = 200;
 
 /// How many of a customer's own domains, and of its people's, are kept.
 const DOMAINS_MAX: usize = 4;

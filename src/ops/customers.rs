@@ -13,6 +13,7 @@ use crate::domain::text::{Code, ExternalId, Name};
 use crate::domain::user::{User, UserId};
 use crate::error::{Error, Faults, Result};
 use crate::ops::links::NewLink;
+use crate::ops::smart_link::known;
 use crate::page::{Cursor, Page};
 use crate::store::query::Query;
 use crate::store::schema::Col;
@@ -145,7 +146,7 @@ impl Tx<'_> {
             customer.display_name = tx.unused_display_name()?;
             tx.insert(&customer)?;
             tx.reserve_display_name(customer.id, &customer.display_name)?;
-            tx.index_customer(&customer)?;
+            tx.index_known(customer.id, known(&customer, Vec::new()))?;
             let data = json!({ "name": customer.name, "status": customer.status });
             tx.announce("customer.created", customer.id, customer.id, data);
             let since = customer.created_at.min(tx.now());

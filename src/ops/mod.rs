@@ -26,6 +26,7 @@ mod hindsight;
 mod holds;
 mod keys;
 mod ledger;
+pub(crate) mod link_index;
 mod links;
 mod metering;
 mod meters;

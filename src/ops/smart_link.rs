@@ -5,25 +5,24 @@ use crate::domain::contact::Contact;
 use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::domain_name::DomainName;
 use crate::domain::email::Email;
-use crate::domain::link::{LinkKey, LinkKeyId, LinkKind};
-use crate::domain::match_keys::{
-    CANDIDATES_MAX, CANDIDATES_PER_KEY_MAX, Known, keys_of, keys_of_clues,
-};
+use crate::domain::link::LinkKind;
+use crate::domain::link_index::Term;
+use crate::domain::match_keys::{CANDIDATES_MAX, CANDIDATES_PER_KEY_MAX, Known, keys_of_clues};
 use crate::domain::name_likeness::usual_weight;
 use crate::domain::onboarding::{SmartLink, Suggestion};
 use crate::domain::smart_link::{Decision, Judgement, decide, judge};
 use crate::domain::text::ExternalId;
 use crate::error::{Error, Result};
+use crate::ops::link_index::LinkIndex;
+use crate::ops::link_index::cache::Profile;
 use crate::ops::links::NewLink;
 use crate::store::query::Query;
 use crate::store::schema::Col;
 use crate::tables::Stored;
 use crate::tx::{Tx, View};
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::Arc;
 
-const KIND: Col = <LinkKey as Stored>::TABLE.col("kind");
-const TEXT: Col = <LinkKey as Stored>::TABLE.col("text");
-const CUSTOMER: Col = <LinkKey as Stored>::TABLE.col("customer_id");
 const CONTACT_CUSTOMER: Col = <Contact as Stored>::TABLE.col("customer_id");
 
 /// The contacts whose addresses say something of the customer's domain: the newest so many.
@@ -43,12 +42,11 @@ impl View<'_> {
             return Err(Error::invalid("minConfidence", &min_confidence.to_string(), rule));
         }
         let clues = Clues::read(hints);
-        let mut judged = Vec::new();
-        for id in self.candidates(&clues)? {
-            let Some(customer) = self.get::<Customer>(id)? else { continue };
-            let judgement = judge(&clues, &self.known(&customer)?, &usual_weight);
-            judged.push((id, judgement));
-        }
+        let index = self.link_index()?;
+        let candidates = candidates(&index, &clues)?.into_iter();
+        let judged = candidates
+            .map(|candidate| (candidate.customer, judge(&clues, &candidate.known, &usual_weight)));
+        let judged = judged.collect();
         Ok(match decide(judged, min_confidence) {
             Decision::NoMatch => SmartLink::NoMatch,
             Decision::Linked(id, judgement) => SmartLink::Linked(self.suggestion(id, judgement)?),
@@ -60,31 +58,10 @@ impl View<'_> {
         })
     }
 
-    /// The customers that share the most telling keys of the index with the clues.
-    fn candidates(&self, clues: &Clues) -> Result<Vec<CustomerId>> {
-        let mut shared: BTreeMap<CustomerId, u32> = BTreeMap::new();
-        for key in keys_of_clues(clues) {
-            let query = Query::all().eq(KIND, &key.kind).eq(TEXT, &key.text);
-            for found in self.find::<LinkKey>(&query.limit(CANDIDATES_PER_KEY_MAX))? {
-                let weight = shared.entry(found.customer_id).or_default();
-                *weight = weight.saturating_add(key.kind.weight());
-            }
-        }
-        let mut ranked: Vec<(CustomerId, u32)> = shared.into_iter().collect();
-        ranked.sort_by_key(|(id, weight)| (std::cmp::Reverse(*weight), *id));
-        ranked.truncate(CANDIDATES_MAX);
-        Ok(ranked.into_iter().map(|(id, _)| id).collect())
-    }
-
     /// What is known of a customer that can answer hints.
-    fn known(&self, customer: &Customer) -> Result<Known> {
+    pub(crate) fn known(&self, customer: &Customer) -> Result<Known> {
         let query = Query::all().eq(CONTACT_CUSTOMER, &customer.id).newest().limit(CONTACTS_MAX);
-        let contacts = self.find::<Contact>(&query)?;
-        let own = customer.email.iter().chain(&customer.billing_email).cloned();
-        let people = contacts.into_iter().filter_map(|contact| contact.email);
-        let emails: Vec<Email> = own.chain(people).collect();
-        let domains: Vec<DomainName> = customer.domain.iter().cloned().collect();
-        Ok(Known::new(customer.name.as_str(), &domains, &emails))
+        Ok(known(customer, self.find(&query)?))
     }
 
     fn suggestion(&self, id: CustomerId, judgement: Judgement) -> Result<Suggestion> {
@@ -125,27 +102,30 @@ impl Tx<'_> {
         }
         Ok(found)
     }
+}
 
-    /// Brings the index of smart linking in line with a customer; a deleted one is not in it.
-    pub(crate) fn index_customer(&mut self, customer: &Customer) -> Result<()> {
-        let wanted = match customer.deleted_at {
-            None => keys_of(&self.view().known(customer)?),
-            Some(_) => Vec::new(),
-        };
-        let held = self.view().all::<LinkKey>(Query::all().eq(CUSTOMER, &customer.id))?;
-        for key in &held {
-            if !wanted.iter().any(|it| it.kind == key.kind && it.text == key.text) {
-                self.delete::<LinkKey>(key.id)?;
-            }
-        }
-        for key in wanted {
-            if held.iter().any(|it| it.kind == key.kind && it.text == key.text) {
-                continue;
-            }
-            let id = LinkKeyId::of(customer.id, key.kind, &key.text);
-            let (kind, text) = (key.kind, key.text);
-            self.insert(&LinkKey { id, customer_id: customer.id, kind, text })?;
-        }
-        Ok(())
+/// The customers that share the most telling keys with the clues.
+fn candidates(index: &LinkIndex<'_>, clues: &Clues) -> Result<Vec<Arc<Profile>>> {
+    let mut shared: HashMap<u32, u32> = HashMap::new();
+    for key in keys_of_clues(clues) {
+        let (term, weight) = (Term::of(key.kind, &key.text), key.kind.weight());
+        index.each(term, CANDIDATES_PER_KEY_MAX, &mut |ordinal| {
+            let sum = shared.entry(ordinal).or_default();
+            *sum = sum.saturating_add(weight);
+        })?;
     }
+    let mut ranked: Vec<(u32, u32)> = shared.into_iter().collect();
+    ranked.sort_unstable_by_key(|(ordinal, weight)| (std::cmp::Reverse(*weight), *ordinal));
+    ranked.truncate(CANDIDATES_MAX);
+    let profiles = ranked.into_iter().map(|(ordinal, _)| index.profile(ordinal));
+    profiles.filter_map(Result::transpose).collect()
+}
+
+/// What is known of a customer with these contacts.
+pub(crate) fn known(customer: &Customer, contacts: Vec<Contact>) -> Known {
+    let own = customer.email.iter().chain(&customer.billing_email).cloned();
+    let people = contacts.into_iter().filter_map(|contact| contact.email);
+    let emails: Vec<Email> = own.chain(people).collect();
+    let domains: Vec<DomainName> = customer.domain.iter().cloned().collect();
+    Known::new(customer.name.as_str(), &domains, &emails)
 }

@@ -2,10 +2,8 @@
 
 use super::glass::{Entry, Rows};
 use std::collections::{BTreeMap, BTreeSet};
-use tenure::domain::match_keys::{Known, keys_of};
 use tenure::domain::tier::RANKS;
 use tenure::value::{Field, Value};
-use tenure::{DomainName, Email};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -14,7 +12,6 @@ pub fn check(rows: &Rows, now: Option<OffsetDateTime>) {
     for customer in rows.of("customer") {
         check_display_name(rows, customer);
         check_contacts(rows, customer);
-        check_keys(rows, customer);
         check_tier(rows, customer);
         check_rights(rows, customer);
     }
@@ -43,24 +40,6 @@ fn check_contacts(rows: &Rows, customer: Entry<'_>) {
         !business || contacts.is_empty() || primary == 1,
         "a business without a primary contact"
     );
-}
-
-/// The index of smart linking holds what a new index would.
-fn check_keys(rows: &Rows, customer: Entry<'_>) {
-    let held = of(rows, "link_key", customer.id());
-    let held: BTreeSet<_> = held.map(|it| (it.text("kind"), it.text("text").to_owned())).collect();
-    let mut contacts: Vec<_> = of(rows, "contact", customer.id()).collect();
-    contacts.sort_by_key(|it| std::cmp::Reverse(it.id()));
-    let own = ["email", "billing_email"].map(|column| customer.text(column));
-    let people = contacts.iter().take(50).map(|it| it.text("email"));
-    let emails = own.into_iter().chain(people).filter(|it| !it.is_empty());
-    let emails: Vec<Email> = emails.map(|it| Email::parse(it).unwrap()).collect();
-    let domain = Some(customer.text("domain")).filter(|it| !it.is_empty());
-    let domains: Vec<_> = domain.map(|it| DomainName::parse(it).unwrap()).into_iter().collect();
-    let keys = keys_of(&Known::new(customer.text("name"), &domains, &emails));
-    let living = *customer.value("deleted_at") == Value::Null;
-    let wanted = keys.into_iter().filter(|_| living).map(|it| (it.kind.as_str(), it.text));
-    assert_eq!(held, wanted.collect::<BTreeSet<_>>(), "the index of `{}`", customer.text("name"));
 }
 
 fn running(rows: &Rows, customer: Uuid) -> Vec<Entry<'_>> {
@@ -188,7 +167,7 @@ fn check_references(rows: &Rows) {
         "flair",
         "contact",
         "link",
-        "link_key",
+        "link_profile",
         "subscription",
         "entitlement",
         "meter",
