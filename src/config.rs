@@ -22,6 +22,11 @@ pub struct Config {
     /// keys batches have brought: 64 MiB. It takes two bytes for each key; what does not fit is
     /// read from the store when it is needed, which is right as well, and slower.
     pub key_memory_max: usize,
+    /// How much memory the handle and its clones may use, in bytes, to remember what smart linking
+    /// has looked up: 64 MiB, which is enough for some 200,000 customers. Lists of what is common
+    /// and of who changed come on top, about two bytes for each customer. What does not fit is read
+    /// from the store when it is needed.
+    pub link_memory_max: usize,
     /// In which named figure of a usage period the usage of a feature counts: none, so that each is
     /// listed by its code. What was added up already is not sorted anew: set it from the start.
     pub usage_figures: BTreeMap<Code, UsageFigure>,
@@ -38,6 +43,7 @@ impl Default for Config {
             late_usage_max: Duration::days(35),
             early_usage_max: Duration::minutes(5),
             key_memory_max: 64 << 20,
+            link_memory_max: 64 << 20,
             thresholds: DEFAULT_PERCENTAGES.to_vec(),
             usage_figures: BTreeMap::new(),
             min_confidence: MIN_CONFIDENCE,

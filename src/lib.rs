@@ -49,6 +49,7 @@ pub use domain::feature::{Excess, Feature, FeatureDraft, FeatureKind, Grace, Mea
 pub use domain::flair::{Flair, FlairId};
 pub use domain::hold::{Commit, Committed, Hold, HoldId, HoldStatus, Reserve};
 pub use domain::link::{Link, LinkId, LinkKind, LinksReset, ProductId, SyncStatus};
+pub use domain::link_check::{LinkDiscrepancy, LinkDiscrepancyKind, LinkIndexCheck};
 pub use domain::meter::{Meter, MeterId};
 pub use domain::metering::{
     Correction, Discrepancy, DiscrepancyKind, HistoryFilter, LimitExceeded, Reconciliation, Track,

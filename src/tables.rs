@@ -15,7 +15,8 @@ use crate::domain::feature::Feature;
 use crate::domain::flair::Flair;
 use crate::domain::hold::Hold;
 use crate::domain::key_run::{KeyBlock, KeyManifest};
-use crate::domain::link::{Link, LinkKey};
+use crate::domain::link::Link;
+use crate::domain::link_index::{LinkBlock, LinkManifest, LinkProfile};
 use crate::domain::meter::Meter;
 use crate::domain::org::Org;
 use crate::domain::subscription::Subscription;
@@ -123,10 +124,9 @@ tables! {
         index ["customer_id", "created_at"] ["product_id", "created_at"];
         references "customer_id" -> "customer";
     }
-    LinkKey "link_key" {
-        index ["kind", "text"] ["customer_id"];
-        references "customer_id" -> "customer";
-    }
+    LinkProfile "link_profile" { unique ["customer_id"]; }
+    LinkManifest "link_manifest" sealed {}
+    LinkBlock "link_block" {}
 
     Feature "feature" { index ["code"]; }
     Tier "tier" { index ["code", "version"]; }

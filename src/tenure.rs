@@ -10,6 +10,7 @@ use crate::domain::org::{Org, OrgKey};
 use crate::domain::text::Name;
 use crate::error::{Error, Result};
 use crate::ops::filters::Filters;
+use crate::ops::link_index::cache::LinkCache;
 use crate::store::{HostTransaction, OrgId, Store, StoreError, Unjoined, WriteBody, Writer};
 use crate::tables::TABLES;
 use crate::tx::{Scope, Tx, View};
@@ -55,6 +56,7 @@ struct Shared {
     /// Orgs that are known to be in the directory.
     listed: Mutex<HashSet<OrgId>>,
     filters: Arc<Filters>,
+    link_cache: Arc<LinkCache>,
 }
 
 /// How a transaction of an org is run: by the store, or inside the host's.
@@ -85,9 +87,12 @@ impl Tenure {
         let product = ProductId::parse("default").map_err(Error::malformed("product"))?;
         let listed = Mutex::default();
         let filters = Arc::new(Filters::new(config.key_memory_max));
+        let link_cache = Arc::new(LinkCache::new(config.link_memory_max));
         let config = Arc::new(config);
         let warm = warm.map(|answers| Arc::new(Warm::new(answers)));
-        let shared = Arc::new(Shared { store, clock, ids, config, billing, warm, listed, filters });
+        let shared =
+            Shared { store, clock, ids, config, billing, warm, listed, filters, link_cache };
+        let shared = Arc::new(shared);
         Ok(Self { shared, org: OrgId::DEFAULT, org_name: None, product, actor: "system".into() })
     }
 
@@ -204,7 +209,13 @@ impl Tenure {
         verdict: impl FnMut(Vec<Event>) -> Result<(), StoreError>,
     ) -> Result<T, E> {
         let _inside = Inside::enter(self.store_address())?;
-        self.run(&mut |org, body| self.shared.store.write(org, body), body, verdict)
+        let scope = self.scope();
+        let mut write = |org, body: &mut WriteBody<'_>| {
+            self.shared.store.write(org, body)?;
+            scope.commit();
+            Ok(())
+        };
+        self.run(&scope, &mut write, body, verdict)
     }
 
     /// Runs `body` in a transaction that the host has open on the same store, such as
@@ -227,19 +238,19 @@ impl Tenure {
         let _inside = Inside::enter(self.store_address())?;
         // Not remembered as listed: the host may yet roll back.
         self.list_in(&mut |org, body| host.write(org, body))?;
-        self.run(&mut |org, body| host.write(org, body), body, |_| Ok(()))
+        self.run(&self.scope(), &mut |org, body| host.write(org, body), body, |_| Ok(()))
     }
 
     fn run<T, E: From<Error>>(
         &self,
+        scope: &Scope,
         write: &mut WriteIn<'_>,
         mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
         mut verdict: impl FnMut(Vec<Event>) -> Result<(), StoreError>,
     ) -> Result<T, E> {
-        let scope = self.scope();
         let (mut outcome, mut changing) = (None, None);
         let written = write(self.org, &mut |writer| {
-            let (result, events, changes) = run(writer, &scope, &mut body);
+            let (result, events, changes) = run(writer, scope, &mut body);
             let kept = result.is_ok();
             outcome = Some(result);
             if !kept {
@@ -263,6 +274,7 @@ impl Tenure {
             Arc::clone(&self.shared.config),
             self.shared.ids.clone(),
             Arc::clone(&self.shared.filters),
+            Arc::clone(&self.shared.link_cache),
             self.shared.warm.is_some(),
         )
     }

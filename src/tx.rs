@@ -6,6 +6,8 @@ use crate::domain::event::{Counter, CounterId, Event, EventId};
 use crate::domain::link::ProductId;
 use crate::error::{Error, Result};
 use crate::ops::filters::Filters;
+use crate::ops::link_index::cache::LinkCache;
+use crate::ops::link_index::{LinkState, Waiting};
 use crate::ops::offer::Offer;
 use crate::page::{Cursor, PAGE_MAX, Page};
 use crate::store::query::{Op, Query};
@@ -15,6 +17,7 @@ use crate::tables::Stored;
 use crate::value::{Row, Value};
 use crate::warm::Changes;
 use serde_json::Value as Json;
+use std::cell::RefCell;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -30,9 +33,12 @@ pub(crate) struct Scope {
     pub(crate) config: Arc<Config>,
     pub(crate) ids: Ids,
     pub(crate) filters: Arc<Filters>,
+    pub(crate) link_cache: Arc<LinkCache>,
     /// Whether somebody wants to know what a transaction changes.
     pub(crate) is_watched: bool,
     offer: Offer,
+    /// The index of smart linking as read in this transaction: a snapshot does not change under it.
+    links: RefCell<Option<Arc<LinkState>>>,
 }
 
 impl Scope {
@@ -45,10 +51,36 @@ impl Scope {
         config: Arc<Config>,
         ids: Ids,
         filters: Arc<Filters>,
+        link_cache: Arc<LinkCache>,
         is_watched: bool,
     ) -> Self {
-        let offer = Offer::default();
-        Self { org, product, actor, now, config, ids, filters, is_watched, offer }
+        let (offer, links) = Default::default();
+        Self {
+            org,
+            product,
+            actor,
+            now,
+            config,
+            ids,
+            filters,
+            link_cache,
+            is_watched,
+            offer,
+            links,
+        }
+    }
+
+    /// Forgets what was read: a store may run a body again, on another snapshot.
+    fn forget(&self) {
+        self.offer.forget();
+        self.links.borrow_mut().take();
+    }
+
+    /// Notes that what the transaction wrote is kept.
+    pub(crate) fn commit(&self) {
+        if let Some(links) = &*self.links.borrow() {
+            links.commit();
+        }
     }
 }
 
@@ -58,12 +90,14 @@ impl Scope {
 pub struct View<'t> {
     reader: &'t dyn Reader,
     scope: &'t Scope,
+    /// What a write transaction has not written yet of the index of smart linking.
+    waiting: Option<&'t Waiting>,
 }
 
 impl<'t> View<'t> {
     pub(crate) fn new(reader: &'t dyn Reader, scope: &'t Scope) -> Self {
-        scope.offer.forget();
-        Self { reader, scope }
+        scope.forget();
+        Self { reader, scope, waiting: None }
     }
 
     /// The instant at which everything in this transaction happens.
@@ -86,6 +120,23 @@ impl<'t> View<'t> {
 
     pub(crate) fn offer(&self) -> &Offer {
         &self.scope.offer
+    }
+
+    pub(crate) fn link_cache(&self) -> &LinkCache {
+        &self.scope.link_cache
+    }
+
+    pub(crate) const fn waiting(&self) -> Option<&Waiting> {
+        self.waiting
+    }
+
+    /// The index of smart linking, if it was read in this transaction.
+    pub(crate) fn known_links(&self) -> Option<Arc<LinkState>> {
+        self.scope.links.borrow().clone()
+    }
+
+    pub(crate) fn know_links(&self, state: Arc<LinkState>) {
+        self.scope.links.replace(Some(state));
     }
 
     pub(crate) fn config(&self) -> &Config {
@@ -188,13 +239,15 @@ pub struct Tx<'t> {
     spoiled: Option<String>,
     /// What of it a check may depend on, if that is watched.
     noted: Changes,
+    /// What of the index of smart linking is written when the body is done.
+    waiting: Waiting,
 }
 
 impl<'t> Tx<'t> {
     pub(crate) fn new(writer: &'t mut dyn Writer, scope: &'t Scope) -> Self {
-        scope.offer.forget();
-        let noted = Changes::default();
-        Self { writer, scope, events: Vec::new(), changes: 0, spoiled: None, noted }
+        scope.forget();
+        let (events, changes, spoiled, noted, waiting) = Default::default();
+        Self { writer, scope, events, changes, spoiled, noted, waiting }
     }
 
     /// The instant at which everything in this transaction happens.
@@ -206,7 +259,7 @@ impl<'t> Tx<'t> {
     /// What this transaction sees, its own changes included.
     #[must_use]
     pub fn view(&self) -> View<'_> {
-        View { reader: &*self.writer, scope: self.scope }
+        View { reader: &*self.writer, scope: self.scope, waiting: Some(&self.waiting) }
     }
 
     pub(crate) fn product(&self) -> &ProductId {
@@ -215,6 +268,16 @@ impl<'t> Tx<'t> {
 
     pub(crate) fn config(&self) -> &Config {
         &self.scope.config
+    }
+
+    pub(crate) const fn waiting(&self) -> &Waiting {
+        &self.waiting
+    }
+
+    /// What waits of the index of smart linking, to be changed.
+    pub(crate) const fn waiting_mut(&mut self) -> &mut Waiting {
+        self.changes = self.changes.saturating_add(1);
+        &mut self.waiting
     }
 
     pub(crate) fn actor(&self) -> &str {
@@ -331,7 +394,8 @@ impl<'t> Tx<'t> {
         Ok(gone.map_or(kept, |counter| counter.value.max(kept)))
     }
 
-    /// Numbers and writes the events: the last thing that a transaction does. Returns them.
+    /// Writes what waits, then numbers and writes the events: the last thing that a transaction does.
+    /// Returns them.
     pub(crate) fn finish(&mut self) -> Result<Vec<Event>> {
         if let Some(error) = self.spoiled.take() {
             let rule = format!(
@@ -339,6 +403,7 @@ impl<'t> Tx<'t> {
             );
             return Err(Error::rule(rule));
         }
+        self.write_link_index()?;
         let mut events = std::mem::take(&mut self.events);
         if events.is_empty() {
             return Ok(events);

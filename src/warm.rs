@@ -289,9 +289,10 @@ impl Changes {
             "meter" | "balance" | "customer" | "feature" | "link" => self.record(id),
             // No check looks at these.
             "org" | "counter" | "event" | "user" | "display_name" | "flair" | "contact"
-            | "alias" | "link_key" | "tier" | "subscription" | "usage_event" | "refund"
-            | "usage_snapshot" | "usage_page" | "key_manifest" | "key_block" | "usage_period"
-            | "usage_record" | "delivery" | "delivery_queue" | "burn" => {}
+            | "alias" | "link_profile" | "link_manifest" | "link_block" | "tier"
+            | "subscription" | "usage_event" | "refund" | "usage_snapshot" | "usage_page"
+            | "key_manifest" | "key_block" | "usage_period" | "usage_record" | "delivery"
+            | "delivery_queue" | "burn" => {}
             // What belongs to a customer is seen, if at all, by the checks of that customer.
             _ => match row.and_then(|row| Some(row.at(table.position("customer_id")?))) {
                 Some(Value::Uuid(customer)) => self.record(*customer),

@@ -80,6 +80,11 @@ impl CompanyName {
         Self { compact: tokens.concat(), tokens, legal_forms }
     }
 
+    /// One that was folded before it was kept.
+    pub(crate) fn kept(tokens: Vec<String>, legal_forms: Vec<&'static str>) -> Self {
+        Self { compact: tokens.concat(), tokens, legal_forms }
+    }
+
     /// The words that are left, in the order of the name.
     #[must_use]
     pub fn tokens(&self) -> &[String] {

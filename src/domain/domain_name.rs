@@ -58,6 +58,11 @@ impl DomainName {
         registrable(&host).map(Self).ok_or_else(|| no("must be a domain that can be registered"))
     }
 
+    /// One that was parsed before it was kept.
+    pub(crate) fn kept(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// The registrable domain; the same as [`as_str`](Self::as_str).
     #[must_use]
     pub fn registrable(&self) -> &str {

@@ -1,20 +1,10 @@
 //! The idempotency keys of sealed events: which page of the ledger may hold one.
 //!
-//! Random keys, kept for ever, in one tree would touch a page of the disk for each. Instead every
-//! batch leaves a **run**: its keys in order, as hashes of 48 bits, each with the number of its
-//! page. Runs of like size are merged into greater ones, until they hold about a million keys. Each
-//! run has a filter of two bytes for each key, which tells nearly always that a key is not in it.
-//!
-//! Hashes are spread evenly, so a run is cut into **blocks** by hash: which one holds a hash follows
-//! from it. A hash that is found is no duplicate yet: the page has the last word, with the whole key.
+//! Every batch leaves a [run](super::run) of its keys, each with the number of its page. Runs are
+//! merged until they hold about a million keys. A hash that is found is no duplicate yet: the page
+//! has the last word, with the whole key.
 
-mod block;
-pub(crate) mod filter;
-mod merge;
-
-pub(crate) use block::{Builder, Cursor, unpacked};
-pub(crate) use merge::{Merge, RUN_MAX, due};
-
+use super::run::{HASH_BITS, Run};
 use super::usage::UsageEventId;
 use crate::record::{id, noun};
 use crate::value::{Packed, json_field};
@@ -87,29 +77,41 @@ impl From<KeyRun> for Listed {
     }
 }
 
-/// A hash and the number of the page that may hold its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct KeyEntry {
-    pub(crate) hash: u64,
-    pub(crate) page: u64,
-}
+/// Sixteen of a tier become one of the next, so a key is written once for each tier: with batches of
+/// 10,000 three times. A merge writes about a million keys at the most, some 10 MB.
+impl Run for KeyRun {
+    type Block = KeyBlock;
+    /// Some 8 KiB.
+    const BLOCK_KEYS: u32 = 1_024;
+    const FAN: u32 = 16;
+    const SMALL: u32 = 0;
+    const FILTERED_FROM: u32 = 0;
+    const RUN_MAX: u32 = 1 << 20;
 
-/// How many bits a hash has. Of a hundred million keys, one in three million that is new shares its
-/// hash with another.
-const HASH_BITS: u32 = 48;
-/// How many keys a block holds, give or take a tenth: some 8 KiB.
-const BLOCK_KEYS: u32 = 1_024;
+    fn name(&self) -> (u32, u64) {
+        (self.number, self.nonce)
+    }
+
+    fn keys(&self) -> u32 {
+        self.keys
+    }
+
+    fn first(&self) -> u64 {
+        self.first_page
+    }
+
+    fn block(id: KeyBlockId, packed: Packed) -> KeyBlock {
+        KeyBlock { id, packed }
+    }
+
+    fn packed(block: &KeyBlock) -> &Packed {
+        &block.packed
+    }
+}
 
 /// The hash of the key that an event holds: the first 48 bits of its id, all of which are random.
 pub(crate) fn hash_of(id: UsageEventId) -> u64 {
     u64::try_from(id.uuid().as_u128() >> (128_u32.saturating_sub(HASH_BITS))).unwrap_or_default()
-}
-
-/// Which of `parts` equal parts of all hashes `hash` lies in.
-fn part_of(hash: u64, parts: u32) -> u32 {
-    // Of the greatest run there are 32,768 parts, so this fits.
-    let place = hash.saturating_mul(u64::from(parts)) >> HASH_BITS;
-    u32::try_from(place).unwrap_or(u32::MAX).min(parts.saturating_sub(1))
 }
 
 impl KeyManifestId {
@@ -125,34 +127,6 @@ impl KeyManifest {
     pub(crate) fn empty() -> Self {
         let (pages, events, last_run, runs) = Default::default();
         Self { id: KeyManifestId::only(), pages, events, last_run, runs }
-    }
-}
-
-impl KeyRun {
-    /// How many blocks it has.
-    pub(crate) const fn blocks(&self) -> u32 {
-        self.keys.div_ceil(BLOCK_KEYS)
-    }
-
-    /// Which of them holds `hash`, if the run does.
-    pub(crate) fn block_of(&self, hash: u64) -> u32 {
-        part_of(hash, self.blocks())
-    }
-
-    /// The id of block number `block`.
-    pub(crate) fn block_id(&self, block: u32) -> KeyBlockId {
-        self.part_id(block)
-    }
-
-    /// The id of part number `part` of the filter.
-    pub(crate) fn filter_id(&self, part: u32) -> KeyBlockId {
-        self.part_id(part | 1 << 31)
-    }
-
-    /// Runs follow one another in the store, and so do their parts.
-    fn part_id(&self, part: u32) -> KeyBlockId {
-        let (number, nonce) = (u128::from(self.number), u128::from(self.nonce));
-        KeyBlockId::from(Uuid::from_u128(number << 96 | nonce << 32 | u128::from(part)))
     }
 }
 

@@ -19,6 +19,14 @@ pub(crate) fn at_start(tokens: &[String]) -> Option<(usize, &'static str)> {
     longest(tokens, LEADING, |count| tokens.get(..count))
 }
 
+/// The form that is written so.
+pub(crate) fn named(form: &str) -> Option<&'static str> {
+    [ENDING, LEADING].into_iter().find_map(|table| {
+        let index = table.binary_search(&form).ok()?;
+        table.get(index).copied()
+    })
+}
+
 fn longest<'a>(
     tokens: &[String],
     table: &[&'static str],

@@ -113,37 +113,6 @@ impl LinkId {
     }
 }
 
-id! {
-    /// Identifies a key of the index of smart linking.
-    LinkKeyId;
-}
-
-noun! {
-    /// One key under which smart linking finds a customer; kept in step with the customer.
-    pub struct LinkKey(LinkKeyId), "link key", "link keys", "account" {
-        /// Identifies the key.
-        id: LinkKeyId,
-        /// The customer that it leads to.
-        customer_id: CustomerId,
-        /// What sort of key it is.
-        kind: super::match_keys::KeyKind => ["domain"],
-        /// The key.
-        text: String => ["acme.com"],
-    }
-    relationships {
-        customer: "customer" one "whom it leads to",
-    }
-}
-
-impl LinkKeyId {
-    /// The id of a customer's key: derived, so that the same key is written once.
-    #[must_use]
-    pub fn of(customer: CustomerId, kind: super::match_keys::KeyKind, text: &str) -> Self {
-        let name = format!("{kind}\0{text}");
-        Self::from(Uuid::new_v5(&customer.uuid(), name.as_bytes()))
-    }
-}
-
 /// What a reset of a product's links would take away, or took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 #[serde(rename_all = "camelCase")]

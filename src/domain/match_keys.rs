@@ -17,7 +17,7 @@ use crate::record::words;
 pub const KEYS_MAX: usize = 128;
 
 /// A key that more customers than this share says too little to look at them all.
-pub const CANDIDATES_PER_KEY_MAX: usize = 1_000;
+pub const CANDIDATES_PER_KEY_MAX: u32 = 1_000;
 
 /// How many names of a customer are kept, its own and its aliases.
 const NAMES_MAX: usize = 8;

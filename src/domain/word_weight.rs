@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn rarer_words_weigh_more_and_none_weighs_nothing_below_zero() {
-        let weights = [50_000, 5_000, 500, 50, 5, 1, 0].map(|count| word_weight("zeta", count, 50_000));
+        let weights =
+            [50_000, 5_000, 500, 50, 5, 1, 0].map(|count| word_weight("zeta", count, 50_000));
         assert!(weights.is_sorted());
         assert!(weights.iter().all(|weight| (0.0..=1.5).contains(weight)));
         assert!(word_weight("zeta", u32::MAX, 0) >= 0.0);

@@ -67,11 +67,14 @@ impl View<'_> {
             }
             AliasKind::Name => {
                 let clues = Clues::read(&Hints::new().company_name(value.text.as_str()));
-                self.candidates(&clues)?
+                self.link_index()?.candidates(&clues)?
             }
         };
-        for id in candidates.into_iter().filter(|id| *id != customer) {
-            if self.get::<Customer>(id)?.is_some_and(|other| value.is_among(&own(&other))) {
+        for other in candidates.iter().filter(|it| it.customer != customer) {
+            if self
+                .get::<Customer>(other.customer)?
+                .is_some_and(|other| value.is_among(&own(&other)))
+            {
                 return Ok(true);
             }
         }

@@ -15,6 +15,7 @@ use crate::domain::text::{Code, ExternalId, Name};
 use crate::domain::user::{User, UserId};
 use crate::error::{Error, Faults, Result};
 use crate::ops::links::NewLink;
+use crate::ops::smart_link::known;
 use crate::page::{Cursor, Page};
 use crate::store::StoreError;
 use crate::store::query::Query;
@@ -143,7 +144,7 @@ impl Tx<'_> {
         faults.check()?;
         self.whole(|tx| {
             tx.add_customer(&mut customer)?;
-            tx.index_customer(&customer)?;
+            tx.index_known(customer.id, known(&customer, Vec::new(), &[]))?;
             let data = json!({ "name": customer.name, "status": customer.status });
             tx.announce("customer.created", customer.id, customer.id, data);
             let since = customer.created_at.min(tx.now());

@@ -6,7 +6,7 @@
 //! recently used first; those of the same org do not, because every look-up asks all of them.
 
 use crate::domain::key_run::KeyRun;
-use crate::domain::key_run::filter::Filter;
+use crate::domain::run::filter::Filter;
 use crate::store::OrgId;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

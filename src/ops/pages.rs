@@ -1,10 +1,11 @@
 //! Sealed pages of the ledger: written by batches, read with the events that stand by themselves.
 
-use super::keys::damaged;
-use crate::domain::key_run::{KeyEntry, KeyManifest, hash_of};
+use super::runs::damaged;
+use crate::domain::key_run::{KeyManifest, hash_of};
 use crate::domain::meter::MeterId;
 use crate::domain::metering::HistoryFilter;
 use crate::domain::packing::Damaged;
+use crate::domain::run::Entry;
 use crate::domain::text::IdempotencyKey;
 use crate::domain::usage::{UsageEvent, UsageEventId, UsageEventType};
 use crate::domain::usage_page::{Recorded, SPAN_MAX, Series, UsagePage, UsagePageId, section_of};
@@ -259,7 +260,7 @@ impl Tx<'_> {
                 let page = page.numbered(self.view().org().uuid(), number);
                 let here = usize::try_from(page.events).unwrap_or(usize::MAX);
                 let hashes = entries.by_ref().take(here).map(|entry| hash_of(entry.id));
-                keys.extend(hashes.map(|hash| KeyEntry { hash, page: number }));
+                keys.extend(hashes.map(|hash| Entry { hash, number }));
                 if !self.insert(&page)? {
                     let (table, columns) = (UsagePage::TABLE.name, &["id"]);
                     return Err(Error::Store(StoreError::Conflict { table, columns }));

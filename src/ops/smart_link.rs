@@ -1,30 +1,25 @@
 //! Smart linking: which customer is this? Candidates come from an index, never from a scan.
 
-use crate::domain::alias::AliasKind;
+use crate::domain::alias::{Alias, AliasKind};
 use crate::domain::clues::{Clues, Hints};
 use crate::domain::contact::Contact;
 use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::domain_name::DomainName;
 use crate::domain::email::Email;
-use crate::domain::link::{LinkKey, LinkKeyId, LinkKind};
-use crate::domain::match_keys::{
-    CANDIDATES_PER_KEY_MAX, Known, keys_of, keys_of_clues,
-};
+use crate::domain::link::LinkKind;
+use crate::domain::match_keys::Known;
 use crate::domain::onboarding::{SmartLink, Suggestion};
-use crate::domain::smart_link::{Decision, Weighed, decide, explain, weigh};
-use crate::domain::word_weight::word_weight;
+use crate::domain::smart_link::{Decision, Judgement, Weighed, decide, explain, weigh};
 use crate::domain::text::{ExternalId, Name};
 use crate::error::{Error, Result};
+use crate::ops::link_index::cache::Profile;
 use crate::ops::links::NewLink;
 use crate::store::query::Query;
 use crate::store::schema::Col;
 use crate::tables::Stored;
 use crate::tx::{Tx, View};
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-const KIND: Col = <LinkKey as Stored>::TABLE.col("kind");
-const TEXT: Col = <LinkKey as Stored>::TABLE.col("text");
-const CUSTOMER: Col = <LinkKey as Stored>::TABLE.col("customer_id");
 const CONTACT_CUSTOMER: Col = <Contact as Stored>::TABLE.col("customer_id");
 
 /// The contacts whose addresses say something of the customer's domain: the newest so many.
@@ -39,76 +34,95 @@ impl View<'_> {
     ///
     /// [`Error::Invalid`] when `min_confidence` is not 0–1.
     pub fn find_match(&self, hints: &Hints, min_confidence: f64) -> Result<SmartLink> {
-        if !(0.0..=1.0).contains(&min_confidence) {
-            let rule = "must be 0–1";
-            return Err(Error::invalid("minConfidence", &min_confidence.to_string(), rule));
-        }
+        check_confidence(min_confidence)?;
         let clues = Clues::read(hints);
-        let ids = self.candidates(&clues)?;
-        let mut knowns = Vec::new();
-        for id in ids {
-            let Some(customer) = self.get::<Customer>(id)? else { continue };
-            knowns.push((id, self.known(&customer)?));
-        }
-        let all: Vec<&Known> = knowns.iter().map(|it| &it.1).collect();
-        let weighed = weigh(&clues, &all, 10, &mut |word| word_weight(word, 1, 10));
-        let pairs = knowns.iter().zip(&weighed).map(|(k, w)| (k.0, w.confidence)).collect();
-        let find = |id: CustomerId| {
-            let at = knowns.iter().position(|it| it.0 == id).unwrap_or_default();
-            self.suggestion(id, &clues, &knowns[at].1, &weighed[at])
+        let candidates = self.link_index()?.candidates(&clues)?;
+        let weighed = self.weighed(&clues, &candidates)?;
+        let judged = candidates.iter().zip(&weighed);
+        let judged = judged.map(|(it, weighed)| (it.customer, weighed.confidence)).collect();
+        let suggest = |id: CustomerId| {
+            let mut all = candidates.iter().zip(&weighed);
+            let found = all.find(|(it, _)| it.customer == id);
+            found.map(|(it, weighed)| self.suggestion(id, &explain(&clues, &it.known, weighed)))
         };
-        Ok(match decide(pairs, min_confidence) {
+        Ok(match decide(judged, min_confidence) {
             Decision::NoMatch => SmartLink::NoMatch,
-            Decision::Linked(id) => SmartLink::Linked(find(id)?),
-            Decision::Suggestions(ranked) => SmartLink::Suggestions {
-                suggestions: ranked.into_iter().map(find).collect::<Result<_>>()?,
+            Decision::Linked(id) => match suggest(id) {
+                Some(best) => SmartLink::Linked(best?),
+                None => SmartLink::NoMatch,
             },
+            Decision::Suggestions(ranked) => {
+                let suggestions = ranked.into_iter().filter_map(suggest).collect::<Result<_>>()?;
+                SmartLink::Suggestions { suggestions }
+            }
         })
     }
 
-    /// The customers that share the most telling keys of the index with the clues.
-    pub(crate) fn candidates(&self, clues: &Clues) -> Result<Vec<CustomerId>> {
-        let mut shared: BTreeMap<CustomerId, f32> = BTreeMap::new();
-        for key in keys_of_clues(clues) {
-            let query = Query::all().eq(KIND, &key.kind).eq(TEXT, &key.text);
-            for found in self.find::<LinkKey>(&query.limit(CANDIDATES_PER_KEY_MAX))? {
-                let weight = shared.entry(found.customer_id).or_default();
-                *weight += key.kind.weight();
-            }
+    /// Why an organisation with these hints is a customer, or is not: the confidence that
+    /// [`find_match`](Self::find_match) has in that customer, and what each piece of evidence added
+    /// to it or took away. The customer need not be among those that are suggested.
+    ///
+    /// ```
+    /// use tenure::store::memory::MemoryStore;
+    /// use tenure::{CustomerDraft, Hints, Tenure};
+    ///
+    /// let tenure = Tenure::open(MemoryStore::new())?;
+    /// let why = tenure.write(|tx| {
+    ///     let acme = tx.create_customer(&CustomerDraft::named("Acme Inc.").domain("acme.com"))?;
+    ///     tx.view().explain_match(&Hints::new().company_name("Acme").domain("acme.de"), acme.id)
+    /// })?;
+    /// let added: f64 = why.evidence.iter().map(|it| it.added).sum();
+    /// assert!((why.start + added - why.confidence).abs() < 1e-9);
+    /// println!("{:.0} %: {}", why.confidence * 100.0, why.reason());
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`] when there is no such customer.
+    pub fn explain_match(&self, hints: &Hints, customer: CustomerId) -> Result<Judgement> {
+        let record = self.customer(customer)?;
+        let clues = Clues::read(hints);
+        let mut candidates = self.link_index()?.candidates(&clues)?;
+        let place = candidates.iter().position(|it| it.customer == customer);
+        let place = place.unwrap_or(candidates.len());
+        if place == candidates.len() {
+            candidates.push(Arc::new(Profile { customer, known: self.known(&record)? }));
         }
-        let mut ranked: Vec<(CustomerId, f32)> = shared.into_iter().collect();
-        ranked.sort_by(|a, b| b.1.total_cmp(&a.1));
-        ranked.truncate(20);
-        Ok(ranked.into_iter().map(|(id, _)| id).collect())
+        let weighed = self.weighed(&clues, &candidates)?;
+        match (candidates.get(place), weighed.get(place)) {
+            (Some(it), Some(weighed)) => Ok(explain(&clues, &it.known, weighed)),
+            _ => Err(Error::not_found("customer", customer)),
+        }
+    }
+
+    /// How sure it is that each of `candidates` is meant.
+    pub(crate) fn weighed(
+        &self,
+        clues: &Clues,
+        candidates: &[Arc<Profile>],
+    ) -> Result<Vec<Weighed>> {
+        let index = self.link_index()?;
+        let known: Vec<&Known> = candidates.iter().map(|it| &it.known).collect();
+        let mut weights = index.weights();
+        let weighed = weigh(clues, &known, index.size(), &mut |word| weights.of(word));
+        weights.finish()?;
+        Ok(weighed)
     }
 
     /// What is known of a customer that can answer hints.
-    fn known(&self, customer: &Customer) -> Result<Known> {
+    pub(crate) fn known(&self, customer: &Customer) -> Result<Known> {
         let query = Query::all().eq(CONTACT_CUSTOMER, &customer.id).newest().limit(CONTACTS_MAX);
-        let contacts = self.find::<Contact>(&query)?;
-        let own = customer.email.iter().chain(&customer.billing_email).cloned();
-        let people = contacts.into_iter().filter_map(|contact| contact.email);
-        let emails: Vec<Email> = own.chain(people).collect();
-        let aliases = self.ranked_aliases(customer.id)?;
-        let called = |kind| {
-            let of_kind = aliases.iter().filter(move |it| it.kind == kind);
-            of_kind.map(|it| it.value.as_str())
-        };
-        let others = called(AliasKind::Domain).filter_map(|it| DomainName::parse(it).ok());
-        let domains: Vec<DomainName> = customer.domain.iter().cloned().chain(others).collect();
-        let known = Known::new(customer.name.as_str(), &domains, &emails);
-        let names = customer.company_name.iter().map(Name::as_str).chain(called(AliasKind::Name));
-        Ok(names.fold(known, Known::also_called))
+        Ok(known(customer, self.find(&query)?, &self.ranked_aliases(customer.id)?))
     }
 
-    fn suggestion(&self, id: CustomerId, clues: &Clues, known: &Known, weighed: &Weighed) -> Result<Suggestion> {
-        let judgement = explain(clues, known, weighed);
+    fn suggestion(&self, id: CustomerId, judgement: &Judgement) -> Result<Suggestion> {
         Ok(Suggestion {
             customer_id: id,
             customer_name: self.customer(id)?.name,
             confidence: judgement.confidence,
             reason: judgement.reason(),
-            evidence: judgement.evidence,
+            evidence: judgement.evidence.clone(),
         })
     }
 }
@@ -141,27 +155,27 @@ impl Tx<'_> {
         }
         Ok(found)
     }
+}
 
-    /// Brings the index of smart linking in line with a customer; a deleted one is not in it.
-    pub(crate) fn index_customer(&mut self, customer: &Customer) -> Result<()> {
-        let wanted = match customer.deleted_at {
-            None => keys_of(&self.view().known(customer)?),
-            Some(_) => Vec::new(),
-        };
-        let held = self.view().all::<LinkKey>(Query::all().eq(CUSTOMER, &customer.id))?;
-        for key in &held {
-            if !wanted.iter().any(|it| it.kind == key.kind && it.text == key.text) {
-                self.delete::<LinkKey>(key.id)?;
-            }
-        }
-        for key in wanted {
-            if held.iter().any(|it| it.kind == key.kind && it.text == key.text) {
-                continue;
-            }
-            let id = LinkKeyId::of(customer.id, key.kind, &key.text);
-            let (kind, text) = (key.kind, key.text);
-            self.insert(&LinkKey { id, customer_id: customer.id, kind, text })?;
-        }
-        Ok(())
+pub(crate) fn check_confidence(min_confidence: f64) -> Result<()> {
+    if (0.0..=1.0).contains(&min_confidence) {
+        return Ok(());
     }
+    Err(Error::invalid("minConfidence", &min_confidence.to_string(), "must be 0–1"))
+}
+
+/// What is known of a customer with these contacts and aliases.
+pub(crate) fn known(customer: &Customer, contacts: Vec<Contact>, aliases: &[Alias]) -> Known {
+    let own = customer.email.iter().chain(&customer.billing_email).cloned();
+    let people = contacts.into_iter().filter_map(|contact| contact.email);
+    let emails: Vec<Email> = own.chain(people).collect();
+    let called = |kind| {
+        let of_kind = aliases.iter().filter(move |it| it.kind == kind);
+        of_kind.map(|it| it.value.as_str())
+    };
+    let others = called(AliasKind::Domain).filter_map(|it| DomainName::parse(it).ok());
+    let domains: Vec<DomainName> = customer.domain.iter().cloned().chain(others).collect();
+    let known = Known::new(customer.name.as_str(), &domains, &emails);
+    let names = customer.company_name.iter().map(Name::as_str).chain(called(AliasKind::Name));
+    names.fold(known, Known::also_called)
 }

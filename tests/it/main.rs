@@ -54,6 +54,7 @@ mod kill;
 #[cfg(feature = "sqlite")]
 mod kill_tickets;
 mod levels;
+mod link_index;
 mod links;
 mod many_grants;
 mod metered;

@@ -76,6 +76,23 @@ impl Tampered {
         };
         self.0.store.write(OrgId::DEFAULT, &mut shift).unwrap();
     }
+
+    /// Changes every row of a table as `change` does, or removes it, as a fault would.
+    pub fn change(&self, table: &str, change: impl Fn(Row) -> Option<Row>) {
+        let tables = self.0.tables.lock().unwrap();
+        let table = *tables.iter().find(|it| it.name == table).unwrap();
+        let mut change = |writer: &mut dyn Writer| {
+            for row in writer.query(table, &Query::all())? {
+                let key = row.key();
+                writer.delete(table, key)?;
+                if let Some(row) = change(row) {
+                    writer.insert(table, row)?;
+                }
+            }
+            Ok(())
+        };
+        self.0.store.write(OrgId::DEFAULT, &mut change).unwrap();
+    }
 }
 
 impl Store for Tampered {

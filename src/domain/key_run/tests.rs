@@ -1,6 +1,7 @@
-use super::filter::Filter;
 use super::*;
 use crate::domain::packing::Damaged;
+use crate::domain::run::filter::Filter;
+use crate::domain::run::{Builder, Cursor, Entry, Merge, due, unpacked};
 use proptest::prelude::*;
 use std::convert::Infallible;
 
@@ -17,7 +18,7 @@ fn hashes(count: u32, seed: u8) -> Vec<u64> {
     hashes
 }
 
-fn built(entries: &[KeyEntry]) -> (KeyRun, Vec<KeyBlock>, Filter) {
+fn built(entries: &[Entry]) -> (KeyRun, Vec<KeyBlock>, Filter) {
     let mut blocks = Vec::new();
     let mut keep = |block| {
         blocks.push(block);
@@ -31,9 +32,13 @@ fn built(entries: &[KeyEntry]) -> (KeyRun, Vec<KeyBlock>, Filter) {
     (run, blocks, filter)
 }
 
-fn entries(count: u32) -> Vec<KeyEntry> {
+fn entries(count: u32) -> Vec<Entry> {
     let pages = (40..).step_by(3);
-    hashes(count, 1).into_iter().zip(pages).map(|(hash, page)| KeyEntry { hash, page }).collect()
+    hashes(count, 1)
+        .into_iter()
+        .zip(pages)
+        .map(|(hash, page)| Entry { hash, number: page })
+        .collect()
 }
 
 #[test]
@@ -47,26 +52,26 @@ fn what_a_run_was_given_is_found_in_the_block_that_follows_from_it() {
             assert_eq!(block.id, run.block_id(number));
             unpacked(&run, number, block)
         };
-        let all: Vec<KeyEntry> = (0..run.blocks()).flat_map(|it| load(it).unwrap()).collect();
+        let all: Vec<Entry> = (0..run.blocks()).flat_map(|it| load(it).unwrap()).collect();
         assert_eq!(all, entries, "{count}");
         let mut cursor = Cursor::default();
         for entry in &entries {
             assert!(filter.may_hold(entry.hash));
-            let found: Vec<u64> = cursor.pages(&run, entry.hash, load).unwrap().collect();
-            assert_eq!(found, [entry.page]);
+            let found: Vec<u64> = cursor.numbers(&run, entry.hash, load).unwrap().collect();
+            assert_eq!(found, [entry.number]);
         }
         for hash in hashes(100, 2) {
-            assert_eq!(cursor.pages(&run, hash, load).unwrap().count(), 0);
+            assert_eq!(cursor.numbers(&run, hash, load).unwrap().count(), 0);
         }
     }
 }
 
 #[test]
 fn two_keys_may_share_a_hash() {
-    let same = [7, 9].map(|page| KeyEntry { hash: 5 << 20, page: page + 40 });
+    let same = [7, 9].map(|page| Entry { hash: 5 << 20, number: page + 40 });
     let (run, blocks, _) = built(&same);
     let load = |number| unpacked(&run, number, &blocks[0]);
-    let found: Vec<u64> = Cursor::default().pages(&run, 5 << 20, load).unwrap().collect();
+    let found: Vec<u64> = Cursor::default().numbers(&run, 5 << 20, load).unwrap().collect();
     assert_eq!(found, [47, 49]);
 }
 
@@ -144,7 +149,7 @@ fn runs_are_merged_by_size_until_they_are_large() {
         most = most.max(runs.len());
     }
     assert_eq!(runs.iter().map(|run| run.keys).sum::<u32>(), 10_000_000, "none is lost");
-    assert!(greatest <= RUN_MAX, "{greatest}");
+    assert!(greatest <= KeyRun::RUN_MAX, "{greatest}");
     assert!(written < 3 * 10_000_000, "each key is written three times: {written}");
     assert!(most <= 40, "{most} runs");
 }
@@ -156,7 +161,7 @@ fn runs_of_any_size_come_to_rest() {
         .collect();
     while let Some(places) = due(&runs) {
         let keys = places.iter().map(|place| runs[*place].keys).sum();
-        assert!(places.len() > 1 && keys <= RUN_MAX);
+        assert!(places.len() > 1 && keys <= KeyRun::RUN_MAX);
         let mut place = 0;
         runs.retain(|_| {
             place += 1;
@@ -170,8 +175,8 @@ fn runs_of_any_size_come_to_rest() {
 proptest! {
     #[test]
     fn merging_is_sorting(sources in prop::collection::vec(prop::collection::vec(0_u64..50, 0..20), 0..6)) {
-        let entry = |hash| KeyEntry { hash, page: 0 };
-        let mut sorted: Vec<KeyEntry> = sources.iter().flatten().copied().map(entry).collect();
+        let entry = |hash| Entry { hash, number: 0 };
+        let mut sorted: Vec<Entry> = sources.iter().flatten().copied().map(entry).collect();
         sorted.sort_unstable();
         let sources = sources.into_iter().map(|mut source| {
             source.sort_unstable();

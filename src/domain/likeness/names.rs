@@ -47,7 +47,11 @@ pub struct NameSigns {
 }
 
 /// Compares two names; `weight` tells how much a word says, 0–1.
-pub fn compare(asked: &CompanyName, known: &CompanyName, weight: &mut dyn FnMut(&str) -> f32) -> NameSigns {
+pub fn compare(
+    asked: &CompanyName,
+    known: &CompanyName,
+    weight: &mut dyn FnMut(&str) -> f32,
+) -> NameSigns {
     let ours = Words::of(asked, known, weight);
     let theirs = Words::of(known, asked, weight);
     let mut signs = NameSigns::default();
@@ -92,16 +96,16 @@ struct Words<'n>(Vec<(&'n str, f32)>);
 
 impl<'n> Words<'n> {
     /// A word that is a legal form of the other name, mistyped (`Limted`), has no weight.
-    fn of(
-        name: &'n CompanyName,
-        other: &CompanyName,
-        weight: &mut dyn FnMut(&str) -> f32,
-    ) -> Self {
+    fn of(name: &'n CompanyName, other: &CompanyName, weight: &mut dyn FnMut(&str) -> f32) -> Self {
         let words = name.tokens().iter().take(WORDS_MAX);
-        Self(words.map(|word| {
-            let mistyped = name.legal_forms().is_empty() && is_nearly_a_form(word, other);
-            (word.as_str(), if mistyped { 0.0 } else { weight(word) })
-        }).collect())
+        Self(
+            words
+                .map(|word| {
+                    let mistyped = name.legal_forms().is_empty() && is_nearly_a_form(word, other);
+                    (word.as_str(), if mistyped { 0.0 } else { weight(word) })
+                })
+                .collect(),
+        )
     }
 
     /// The share of the weight that is matched, and that is matched letter by letter.
@@ -130,7 +134,9 @@ fn matches(ours: &Words<'_>, theirs: &Words<'_>) -> (Vec<f32>, Vec<f32>) {
     }
     // The best first; among equals those at like places.
     pairs.sort_by(|x, y| {
-        y.0.total_cmp(&x.0).then_with(|| x.1.abs_diff(x.2).cmp(&y.1.abs_diff(y.2))).then_with(|| (x.1, x.2).cmp(&(y.1, y.2)))
+        y.0.total_cmp(&x.0)
+            .then_with(|| x.1.abs_diff(x.2).cmp(&y.1.abs_diff(y.2)))
+            .then_with(|| (x.1, x.2).cmp(&(y.1, y.2)))
     });
     for (alike, i, j) in pairs {
         if let (Some(a @ 0.0), Some(b @ 0.0)) = (found.0.get_mut(i), found.1.get_mut(j)) {
@@ -173,7 +179,8 @@ fn is_acronym(short: &CompanyName, long: &CompanyName) -> bool {
 fn is_nearly_a_form(word: &str, name: &CompanyName) -> bool {
     let forms = name.legal_forms().iter().flat_map(|form| form.split(' '));
     let mut long_enough = forms.filter(|form| form.len() > 2);
-    long_enough.any(|form| word.len().abs_diff(form.len()) < 2 && strsim::osa_distance(word, form) == 1)
+    long_enough
+        .any(|form| word.len().abs_diff(form.len()) < 2 && strsim::osa_distance(word, form) == 1)
 }
 
 fn legal_forms(a: &CompanyName, b: &CompanyName) -> f32 {
@@ -218,4 +225,3 @@ fn pairs_alike(a: &str, b: &str) -> f32 {
 pub(crate) const fn narrow(likeness: f64) -> f32 {
     likeness as f32
 }
-

@@ -49,7 +49,8 @@ fn abbreviates(short: &str, long: &str) -> bool {
     let (few, many) = (short.chars().count(), long.chars().count());
     let mut rest = long.chars();
     // Shorter by a third at least: otherwise it is a typo.
-    few >= 3 && few.saturating_mul(3) <= many.saturating_mul(2)
+    few >= 3
+        && few.saturating_mul(3) <= many.saturating_mul(2)
         && short.chars().all(|c| rest.any(|other| other == c))
 }
 

@@ -40,8 +40,11 @@ pub fn bounds(signs: &Signs, customers: u64) -> Bounds {
         Some(alike) => alike,
         // The label of a domain that is the same says nothing more.
         None if domain >= 1.0 || email >= 1.0 => 0.0,
-        None => both(signs, Sign::KnownInLabel, Sign::LabelInKnown)
-            .max(both(signs, Sign::KnownInEmailLabel, Sign::EmailLabelInKnown)),
+        None => both(signs, Sign::KnownInLabel, Sign::LabelInKnown).max(both(
+            signs,
+            Sign::KnownInEmailLabel,
+            Sign::EmailLabelInKnown,
+        )),
     };
     let doubt = [
         (domain, if domain < 1.0 { NAME_WORTH } else { DOMAIN_WORTH }),

@@ -29,7 +29,8 @@ pub enum Decision<Id> {
 #[must_use]
 pub fn decide<Id: Ord>(mut judged: Vec<(Id, f64)>, min_confidence: f64) -> Decision<Id> {
     let least = if (0.0..=1.0).contains(&min_confidence) { min_confidence } else { MIN_CONFIDENCE };
-    judged.retain(|(_, confidence)| *confidence >= SUGGESTION_FLOOR.min(least) && *confidence > 0.0);
+    judged
+        .retain(|(_, confidence)| *confidence >= SUGGESTION_FLOOR.min(least) && *confidence > 0.0);
     judged.sort_by(|(id_a, a), (id_b, b)| b.total_cmp(a).then_with(|| id_a.cmp(id_b)));
     let next = judged.get(1).map_or(0.0, |(_, confidence)| *confidence);
     // Confidences have four decimals; half of the last absorbs the error of their difference.

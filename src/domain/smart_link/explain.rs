@@ -77,19 +77,31 @@ fn sides(
     };
     let names = || {
         let asked = clues.name().map(ToString::to_string).unwrap_or_default();
-        let same = known.names().iter().find(|name| clues.name().is_some_and(|it| it.tokens() == name.tokens()));
+        let same = known
+            .names()
+            .iter()
+            .find(|name| clues.name().is_some_and(|it| it.tokens() == name.tokens()));
         (asked, same.or(known.names().first()).map(ToString::to_string).unwrap_or_default())
     };
     let domain = clues.domain().map(std::slice::from_ref).unwrap_or_default();
     match kind {
         EvidenceKind::Domain => {
             let (clue, known) = shown(domain, &[&known.domains]);
-            (figure(Sign::DomainLabel).map(|label| signs_of(Sign::Domain).max(label / 2.0)), clue, known)
+            (
+                figure(Sign::DomainLabel).map(|label| signs_of(Sign::Domain).max(label / 2.0)),
+                clue,
+                known,
+            )
         }
         EvidenceKind::EmailDomain => {
-            let by_mail = if clues.email_domains().is_empty() { domain } else { clues.email_domains() };
+            let by_mail =
+                if clues.email_domains().is_empty() { domain } else { clues.email_domains() };
             let (clue, known) = shown(by_mail, &[&known.domains, &known.email_domains]);
-            (figure(Sign::EmailLabel).map(|label| signs_of(Sign::EmailDomain).max(label / 2.0)), clue, known)
+            (
+                figure(Sign::EmailLabel).map(|label| signs_of(Sign::EmailDomain).max(label / 2.0)),
+                clue,
+                known,
+            )
         }
         EvidenceKind::Name => {
             let (clue, known) = names();
@@ -108,7 +120,8 @@ fn sides(
             let best = best.into_iter().filter_map(figure).reduce(f64::max);
             let (asked, called) = names();
             let theirs = || known.domains.first().map(|it| it.label().to_owned());
-            let label = clues.domain().or(clues.email_domains().first()).map(|it| it.label().to_owned());
+            let label =
+                clues.domain().or(clues.email_domains().first()).map(|it| it.label().to_owned());
             match label {
                 Some(label) => (best, label, called),
                 None => (best, asked, theirs().unwrap_or_default()),

@@ -182,7 +182,8 @@ impl Signs {
             }
         }
         for domain in clues.email_domains() {
-            let found = best_of(domain, &known.domains).max_by(best_of(domain, &known.email_domains));
+            let found =
+                best_of(domain, &known.domains).max_by(best_of(domain, &known.email_domains));
             of_email = of_email.max_by(found);
         }
         for (found, relation, label) in [

@@ -117,7 +117,8 @@ fn one_clear_match_is_linked_and_equal_ones_are_suggested() {
 
 #[test]
 fn the_least_confidence_is_the_callers() {
-    let confidence = judged(&hints("", "", &["ada@acme.com"]), &known("Acme", "acme.com")).confidence;
+    let confidence =
+        judged(&hints("", "", &["ada@acme.com"]), &known("Acme", "acme.com")).confidence;
     let linked = |least| matches!(decide(vec![(1, confidence)], least), Decision::Linked(..));
     assert!(linked(0.7) && !linked(0.75) && !linked(1.0));
     assert!(linked(f64::NAN) && linked(-1.0) && linked(7.0), "nonsense is the default");
@@ -125,7 +126,8 @@ fn the_least_confidence_is_the_callers() {
 
 #[test]
 fn ties_are_ranked_by_id_and_suggestions_are_few() {
-    let Decision::Suggestions(few) = decide((0..30).rev().map(|id| (id, 0.9)).collect(), 0.6) else {
+    let Decision::Suggestions(few) = decide((0..30).rev().map(|id| (id, 0.9)).collect(), 0.6)
+    else {
         panic!("thirty equal matches are not clear");
     };
     assert_eq!(few, (0..10).collect::<Vec<_>>());

@@ -1,7 +1,7 @@
 //! Tables of decision trees: how figures become log-odds, and which figure moved them how far.
 
-use super::{EvidenceKind, Signs};
 use super::signs::Sign;
+use super::{EvidenceKind, Signs};
 
 /// A node of a tree. Its left child, if it has any, is the next node.
 #[derive(Debug, Clone, Copy)]

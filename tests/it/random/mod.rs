@@ -149,10 +149,14 @@ fn tell(calls: &[Call]) {
         }
         let found = worlds[0].tenure.for_org(org).verify(|_| ()).unwrap();
         assert!(found.is_sound(), "after step {number}: {:?}", found.discrepancies);
+        let found = worlds[0].tenure.for_org(org).check_link_index(|_| ()).unwrap();
+        assert!(found.is_sound(), "after step {number}: {:?}", found.discrepancies);
         before = after;
     }
     for (world, org) in worlds.iter().flat_map(|world| ORGS.map(|org| (world, org))) {
         let found = world.tenure.for_org(org).verify(|_| ()).unwrap();
+        assert!(found.is_sound(), "{:?}", found.discrepancies);
+        let found = world.tenure.for_org(org).check_link_index(|_| ()).unwrap();
         assert!(found.is_sound(), "{:?}", found.discrepancies);
     }
 }

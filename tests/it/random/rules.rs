@@ -3,10 +3,8 @@
 use super::glass::{Entry, Rows};
 use std::collections::{BTreeMap, BTreeSet};
 use tenure::domain::alias::ALIASES_MAX;
-use tenure::domain::match_keys::{Known, keys_of};
 use tenure::domain::tier::RANKS;
 use tenure::value::{Field, Value};
-use tenure::{AliasSource, DomainName, Email};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -15,7 +13,6 @@ pub fn check(rows: &Rows, now: Option<OffsetDateTime>) {
     for customer in rows.of("customer") {
         check_display_name(rows, customer);
         check_contacts(rows, customer);
-        check_keys(rows, customer);
         check_tier(rows, customer);
         check_rights(rows, customer);
     }
@@ -44,35 +41,6 @@ fn check_contacts(rows: &Rows, customer: Entry<'_>) {
         !business || contacts.is_empty() || primary == 1,
         "a business without a primary contact"
     );
-}
-
-/// The index of smart linking holds what a new index would.
-fn check_keys(rows: &Rows, customer: Entry<'_>) {
-    let held = of(rows, "link_key", customer.id());
-    let held: BTreeSet<_> = held.map(|it| (it.text("kind"), it.text("text").to_owned())).collect();
-    let mut contacts: Vec<_> = of(rows, "contact", customer.id()).collect();
-    contacts.sort_by_key(|it| std::cmp::Reverse(it.id()));
-    let own = ["email", "billing_email"].map(|column| customer.text(column));
-    let people = contacts.iter().take(50).map(|it| it.text("email"));
-    let emails = own.into_iter().chain(people).filter(|it| !it.is_empty());
-    let emails: Vec<Email> = emails.map(|it| Email::parse(it).unwrap()).collect();
-    let mut aliases: Vec<_> = of(rows, "alias", customer.id()).collect();
-    assert!(aliases.len() <= ALIASES_MAX, "too many aliases");
-    let source =
-        |it: &Entry<'_>| AliasSource::ALL.iter().position(|s| s.as_str() == it.text("source"));
-    aliases.sort_by_key(|it| (source(it), std::cmp::Reverse((it.amount("created_at"), it.id()))));
-    let called = |kind| {
-        let of_kind = aliases.iter().filter(move |it| it.text("kind") == kind);
-        of_kind.map(|it| it.text("value"))
-    };
-    let domains = std::iter::once(customer.text("domain")).filter(|it| !it.is_empty());
-    let domains = domains.chain(called("domain")).map(|it| DomainName::parse(it).unwrap());
-    let known = Known::new(customer.text("name"), &domains.collect::<Vec<_>>(), &emails);
-    let company = std::iter::once(customer.text("company_name"));
-    let keys = keys_of(&company.chain(called("name")).fold(known, Known::also_called));
-    let living = *customer.value("deleted_at") == Value::Null;
-    let wanted = keys.into_iter().filter(|_| living).map(|it| (it.kind.as_str(), it.text));
-    assert_eq!(held, wanted.collect::<BTreeSet<_>>(), "the index of `{}`", customer.text("name"));
 }
 
 fn running(rows: &Rows, customer: Uuid) -> Vec<Entry<'_>> {
@@ -201,7 +169,7 @@ fn check_references(rows: &Rows) {
         "contact",
         "alias",
         "link",
-        "link_key",
+        "link_profile",
         "subscription",
         "entitlement",
         "meter",

@@ -2,12 +2,13 @@
 //! one line from memory. With 16 bits and 8 probes for each key it is wrong about one new key in
 //! 1,100; about a key that it was given, never.
 
-use super::{KeyBlock, KeyRun, part_of};
+use super::{Run, part_of};
 use crate::domain::packing::{Checksum, Damaged, seal, unseal};
 use crate::value::Packed;
+use uuid::Uuid;
 
 /// One line of memory: 512 bits for 32 keys.
-type Line = [u64; 8];
+pub(crate) type Line = [u64; 8];
 const LINE_KEYS: u32 = 32;
 const LINE_BYTES: usize = 64;
 /// How many lines are stored in one record: 8 KiB.
@@ -48,43 +49,44 @@ impl Filter {
 
     /// Whether `hash` may have been added. `true` also when its line is not here.
     pub(crate) fn may_hold(&self, hash: u64) -> bool {
+        self.shows(hash, &pattern(hash))
+    }
+
+    /// The same, for who asks several filters: the [`pattern`] of a hash is that of every filter.
+    pub(crate) fn shows(&self, hash: u64, pattern: &Line) -> bool {
         let line = self.line(hash).and_then(|place| self.here.get(place));
-        line.is_none_or(|line| {
-            line.iter().zip(pattern(hash)).all(|(word, bits)| word & bits == bits)
-        })
+        line.is_none_or(|line| line.iter().zip(pattern).all(|(word, bits)| word & bits == *bits))
     }
 
     /// The parts in which it is stored.
-    pub(crate) fn parts<'f>(&'f self, run: &'f KeyRun) -> impl Iterator<Item = KeyBlock> + 'f {
+    pub(crate) fn parts<R: Run>(&self, run: &R) -> impl Iterator<Item = R::Block> {
         let length = usize::try_from(PART_LINES).unwrap_or(1);
         (0..).zip(self.here.chunks(length)).map(|(part, lines)| {
             let mut bytes: Vec<u8> =
                 lines.iter().flatten().flat_map(|word| word.to_le_bytes()).collect();
-            let id = run.filter_id(part);
-            seal(&mut bytes, Checksum::new().feed(id.uuid().as_bytes()));
-            KeyBlock { id, packed: Packed(bytes) }
+            seal(&mut bytes, head(run, part));
+            R::block(run.filter_id(part), Packed(bytes))
         })
     }
 
     /// How many parts the filter of `run` has.
-    pub(crate) const fn part_count(run: &KeyRun) -> u32 {
-        run.keys.div_ceil(LINE_KEYS).div_ceil(PART_LINES)
+    pub(crate) fn part_count<R: Run>(run: &R) -> u32 {
+        run.filtered_keys().div_ceil(LINE_KEYS).div_ceil(PART_LINES)
     }
 
     /// Which part tells of `hash`.
-    pub(crate) fn part_of(run: &KeyRun, hash: u64) -> u32 {
-        part_of(hash, run.keys.div_ceil(LINE_KEYS)).div_euclid(PART_LINES)
+    pub(crate) fn part_of<R: Run>(run: &R, hash: u64) -> u32 {
+        part_of(hash, run.filtered_keys().div_ceil(LINE_KEYS)).div_euclid(PART_LINES)
     }
 
     /// Part number `part` of the filter of `run`.
-    pub(crate) fn unpacked(run: &KeyRun, part: u32, block: &KeyBlock) -> Result<Self, Damaged> {
-        let head = Checksum::new().feed(run.filter_id(part).uuid().as_bytes());
-        let bytes = unseal(&block.packed.0, head)?;
+    pub(crate) fn unpacked<R: Run>(run: &R, part: u32, block: &R::Block) -> Result<Self, Damaged> {
+        let bytes = unseal(&R::packed(block).0, head(run, part))?;
         let (words, []) = bytes.as_chunks::<8>() else { return Err(Damaged) };
         let words: Vec<u64> = words.iter().map(|word| u64::from_le_bytes(*word)).collect();
         let (here, []) = words.as_chunks::<8>() else { return Err(Damaged) };
         let first = part.saturating_mul(PART_LINES);
-        let lines = run.keys.div_ceil(LINE_KEYS);
+        let lines = run.filtered_keys().div_ceil(LINE_KEYS);
         let due = lines.saturating_sub(first).min(PART_LINES);
         let here = here.to_vec();
         let fits = u32::try_from(here.len()) == Ok(due);
@@ -97,8 +99,14 @@ impl Filter {
     }
 }
 
+/// Belongs to a part as much as its bytes: one part is not taken for another.
+fn head<R: Run>(run: &R, part: u32) -> Checksum {
+    let id: Uuid = run.filter_id(part).into();
+    Checksum::new().feed(id.as_bytes())
+}
+
 /// The bits of a line that stand for `hash`: one in each word, so that they can be tested at once.
-const fn pattern(hash: u64) -> Line {
+pub(crate) const fn pattern(hash: u64) -> Line {
     // The finish of MurmurHash3 spreads what the lines of one filter have in common.
     let mut mixed = hash ^ hash >> 33;
     mixed = mixed.wrapping_mul(0xff51_afd7_ed55_8ccd);

@@ -1,38 +1,37 @@
 //! Which runs are merged, and how.
 //!
-//! Runs are of one tier when their sizes are within a factor of 16. Sixteen of a tier become one of
-//! the next, so a key is written once for each tier: with batches of 10,000 three times. A run of
-//! more than half a million keys stays as it is, which bounds what one transaction writes: about a
-//! million keys, some 10 MB.
+//! Runs are of one tier when their sizes are within a factor of [`FAN`](Run::FAN); as many of a tier
+//! become one of the next, so a key is written once for each tier. A run of more than half the most
+//! stays as it is.
 
-use super::{KeyEntry, KeyRun};
+use super::{Entry, Run};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// The most keys of a run.
-pub(crate) const RUN_MAX: u32 = 1 << 20;
-const FAN: usize = 16;
-const TIER_BITS: u32 = 4;
-
 /// The places of the runs that are to be merged now, if any: of one tier, the oldest first.
-pub(crate) fn due(runs: &[KeyRun]) -> Option<Vec<usize>> {
-    let tier = |run: &KeyRun| run.keys.checked_ilog2().unwrap_or(0).div_euclid(TIER_BITS);
-    let grown = |run: &KeyRun| run.keys > RUN_MAX.div_euclid(2);
-    for wanted in 0..=RUN_MAX.ilog2() {
+pub(crate) fn due<R: Run>(runs: &[R]) -> Option<Vec<usize>> {
+    let bits = R::FAN.ilog2().max(1);
+    let tier = |run: &R| match run.keys() {
+        keys if keys < R::SMALL => 0,
+        keys => keys.checked_ilog2().unwrap_or(0).div_euclid(bits).saturating_add(1),
+    };
+    let grown = |run: &R| run.keys() > R::RUN_MAX.div_euclid(2);
+    for wanted in 0..=R::RUN_MAX.ilog2().saturating_add(1) {
+        let fan = usize::try_from(if wanted == 0 { 2 } else { R::FAN }).unwrap_or(usize::MAX);
         let (mut places, mut keys, mut full) = (Vec::new(), 0_u32, false);
         for (place, run) in runs.iter().enumerate() {
             if grown(run) || tier(run) != wanted {
                 continue;
             }
-            let sum = keys.saturating_add(run.keys);
-            full = sum > RUN_MAX || places.len() == FAN;
+            let sum = keys.saturating_add(run.keys());
+            full = sum > R::RUN_MAX || places.len() == fan;
             if full {
                 break;
             }
             keys = sum;
             places.push(place);
         }
-        if (full || places.len() == FAN) && places.len() > 1 {
+        if (full || places.len() == fan) && places.len() > 1 {
             return Some(places);
         }
     }
@@ -42,11 +41,11 @@ pub(crate) fn due(runs: &[KeyRun]) -> Option<Vec<usize>> {
 /// Several sources of entries in order, as one.
 pub(crate) struct Merge<S> {
     sources: Vec<S>,
-    heads: BinaryHeap<Reverse<(KeyEntry, usize)>>,
+    heads: BinaryHeap<Reverse<(Entry, usize)>>,
 }
 
 /// A source of entries in order, which may fail.
-pub(crate) type Next<E> = Result<Option<KeyEntry>, E>;
+pub(crate) type Next<E> = Result<Option<Entry>, E>;
 
 impl<S> Merge<S> {
     /// Begins; `next` takes an entry from a source.

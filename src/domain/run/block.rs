@@ -1,24 +1,26 @@
-//! Blocks: hashes in order, each with the number of its page, packed; and a run in the making.
+//! Blocks: hashes in order, each with its number, packed; and a run in the making.
 
 use super::filter::Filter;
-use super::{HASH_BITS, KeyBlock, KeyEntry, KeyRun, part_of};
+use super::{Entry, HASH_BITS, Run, part_of};
 use crate::domain::packing::{Checksum, Damaged, Unpack, put_number, seal, unseal};
 use crate::value::Packed;
+use uuid::Uuid;
 
 const VERSION: u8 = 1;
 
 /// Belongs to the block as much as its bytes: one block is not taken for another.
-fn head(run: &KeyRun, block: u32) -> Checksum {
-    Checksum::new().feed(run.block_id(block).uuid().as_bytes()).feed(&run.keys.to_le_bytes())
+fn head<R: Run>(run: &R, block: u32) -> Checksum {
+    let id: Uuid = run.block_id(block).into();
+    Checksum::new().feed(id.as_bytes()).feed(&run.keys().to_le_bytes())
 }
 
 /// The entries of a block.
-pub(crate) fn unpacked(
-    run: &KeyRun,
+pub(crate) fn unpacked<R: Run>(
+    run: &R,
     number: u32,
-    block: &KeyBlock,
-) -> Result<Vec<KeyEntry>, Damaged> {
-    let mut left = Unpack(unseal(&block.packed.0, head(run, number))?);
+    block: &R::Block,
+) -> Result<Vec<Entry>, Damaged> {
+    let mut left = Unpack(unseal(&R::packed(block).0, head(run, number))?);
     if left.byte()? != VERSION {
         return Err(Damaged);
     }
@@ -26,32 +28,39 @@ pub(crate) fn unpacked(
     let mut hash = 0_u64;
     while !left.is_empty() {
         hash = hash.checked_add(left.number()?).filter(|it| it >> HASH_BITS == 0).ok_or(Damaged)?;
-        let page = run.first_page.checked_add(left.number()?).ok_or(Damaged)?;
-        entries.push(KeyEntry { hash, page });
+        let number = run.first().checked_add(left.number()?).ok_or(Damaged)?;
+        entries.push(Entry { hash, number });
     }
     Ok(entries)
 }
 
+/// The numbers of `hash` among the entries of its block.
+pub(crate) fn found(entries: &[Entry], hash: u64) -> impl Iterator<Item = u64> {
+    let from = entries.partition_point(|entry| entry.hash < hash);
+    let found = entries.get(from..).unwrap_or_default();
+    found.iter().take_while(move |entry| entry.hash == hash).map(|entry| entry.number)
+}
+
 /// A run in the making: entries come in order, blocks and in the end the filter come out.
-pub(crate) struct Builder {
-    run: KeyRun,
+pub(crate) struct Builder<R> {
+    run: R,
     filter: Filter,
     block: u32,
     bytes: Vec<u8>,
     before: u64,
 }
 
-impl Builder {
-    pub(crate) fn new(run: KeyRun) -> Self {
-        let filter = Filter::empty(run.keys);
+impl<R: Run> Builder<R> {
+    pub(crate) fn new(run: R) -> Self {
+        let filter = Filter::empty(run.filtered_keys());
         Self { run, filter, block: 0, bytes: vec![VERSION], before: 0 }
     }
 
     /// Takes the next entry; calls `done` with each block that is complete.
     pub(crate) fn push<E>(
         &mut self,
-        entry: KeyEntry,
-        mut done: impl FnMut(KeyBlock) -> Result<(), E>,
+        entry: Entry,
+        mut done: impl FnMut(R::Block) -> Result<(), E>,
     ) -> Result<(), E> {
         let block = part_of(entry.hash, self.run.blocks());
         while self.block < block {
@@ -59,7 +68,7 @@ impl Builder {
             self.block = self.block.saturating_add(1);
         }
         put_number(&mut self.bytes, entry.hash.saturating_sub(self.before));
-        put_number(&mut self.bytes, entry.page.saturating_sub(self.run.first_page));
+        put_number(&mut self.bytes, entry.number.saturating_sub(self.run.first()));
         self.before = entry.hash;
         self.filter.add(entry.hash);
         Ok(())
@@ -68,8 +77,8 @@ impl Builder {
     /// Hands the last blocks to `done`; the run and its filter remain.
     pub(crate) fn finish<E>(
         mut self,
-        mut done: impl FnMut(KeyBlock) -> Result<(), E>,
-    ) -> Result<(KeyRun, Filter), E> {
+        mut done: impl FnMut(R::Block) -> Result<(), E>,
+    ) -> Result<(R, Filter), E> {
         while self.block < self.run.blocks() {
             done(self.sealed())?;
             self.block = self.block.saturating_add(1);
@@ -77,27 +86,27 @@ impl Builder {
         Ok((self.run, self.filter))
     }
 
-    fn sealed(&mut self) -> KeyBlock {
+    fn sealed(&mut self) -> R::Block {
         let mut bytes = std::mem::replace(&mut self.bytes, vec![VERSION]);
         self.before = 0;
         seal(&mut bytes, head(&self.run, self.block));
-        KeyBlock { id: self.run.block_id(self.block), packed: Packed(bytes) }
+        R::block(self.run.block_id(self.block), Packed(bytes))
     }
 }
 
 /// Looks up hashes that come in order, in one block after the other.
 #[derive(Default)]
 pub(crate) struct Cursor {
-    block: Option<(u32, Vec<KeyEntry>)>,
+    block: Option<(u32, Vec<Entry>)>,
 }
 
 impl Cursor {
-    /// The pages that `run` names for `hash`; `load` gives the entries of a block.
-    pub(crate) fn pages<E>(
+    /// The numbers that `run` has for `hash`; `load` gives the entries of a block.
+    pub(crate) fn numbers<R: Run, E>(
         &mut self,
-        run: &KeyRun,
+        run: &R,
         hash: u64,
-        load: impl FnOnce(u32) -> Result<Vec<KeyEntry>, E>,
+        load: impl FnOnce(u32) -> Result<Vec<Entry>, E>,
     ) -> Result<impl Iterator<Item = u64>, E> {
         let wanted = run.block_of(hash);
         let entries = match self.block.take() {
@@ -105,8 +114,6 @@ impl Cursor {
             _ => load(wanted)?,
         };
         let (_, entries) = self.block.insert((wanted, entries));
-        let from = entries.partition_point(|entry| entry.hash < hash);
-        let found = entries.get(from..).unwrap_or_default();
-        Ok(found.iter().take_while(move |entry| entry.hash == hash).map(|entry| entry.page))
+        Ok(found(entries, hash))
     }
 }
