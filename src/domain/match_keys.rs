@@ -141,8 +141,8 @@ pub fn keys_of(known: &Known) -> Vec<MatchKey> {
     keys.0
 }
 
-/// The keys that a question looks up, the most telling first. Fetch at most
-/// [`CANDIDATES_PER_KEY_MAX`] customers for each.
+/// The keys that a question looks up, the most telling first. Those that more than
+/// [`CANDIDATES_PER_KEY_MAX`] customers have are passed over.
 #[must_use]
 pub fn keys_of_clues(clues: &Clues) -> Vec<MatchKey> {
     let mut keys = Keys::default();
