@@ -1,6 +1,6 @@
 //! The idempotency keys of sealed events: which page of the ledger may hold one.
 //!
-//! Every batch leaves a [run](super::run) of its keys, each with the number of its page. Runs are
+//! Every batch leaves a **run** of its keys (`run.rs`), each with the number of its page. Runs are
 //! merged until they hold about a million keys. A hash that is found is no duplicate yet: the page
 //! has the last word, with the whole key.
 

@@ -3,7 +3,7 @@
 //!
 //! Every customer that is found has a **profile**: what is known of it, packed, under a number that
 //! is never used again, its **ordinal**. A customer that changes gets a new profile with a new
-//! ordinal, so whatever was read of an ordinal is right for ever. The [runs](super::run) lead from
+//! ordinal, so whatever was read of an ordinal is right for ever. The runs (`run.rs`) lead from
 //! the **terms** of a profile, hashes of its keys, to the ordinal; they also list which ordinals are
 //! **gone**. What is found of those is passed over, until a merge drops it.
 

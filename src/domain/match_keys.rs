@@ -182,7 +182,8 @@ pub fn keys_of(known: &Known) -> Vec<MatchKey> {
     keys.0
 }
 
-/// The keys that a question looks up.
+/// The keys that a question looks up. Those that more than [`CANDIDATES_PER_KEY_MAX`] customers
+/// have are passed over.
 #[must_use]
 pub fn keys_of_clues(clues: &Clues) -> Vec<MatchKey> {
     let mut keys = Keys::default();

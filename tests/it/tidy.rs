@@ -11,7 +11,9 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|it| it == "rs") {
+            } else if path.extension().is_some_and(|it| it == "rs")
+                && path.file_name().is_none_or(|it| it != "tests.rs")
+            {
                 let text = fs::read_to_string(&path).unwrap();
                 found.push((path, text));
             }

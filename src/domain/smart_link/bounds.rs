@@ -29,7 +29,8 @@ pub struct Bounds {
 /// name 0.80 times its likeness, the domain of a mail address 0.70), kinds that agree multiply
 /// their doubts, and what is equal, uncontradicted and without a rival is worth no less. Among a
 /// hundred customers nobody can tell how rare an agreement is; from a thousand on it is measured,
-/// and the bounds open: in between, by the logarithm of the count.
+/// and the bounds open: in between, by the logarithm of the count. However many customers there
+/// are, nothing but a name that several of them have is worth no more than an equal share for each.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a count of customers needs few digits")]
 pub fn bounds(signs: &Signs, customers: u64) -> Bounds {
@@ -63,9 +64,12 @@ pub fn bounds(signs: &Signs, customers: u64) -> Bounds {
     let contract = left * (1.0 - doubt).min(CONFIDENCE_MAX);
     let equal = domain >= 1.0 || email >= 1.0 || name >= 1.0;
     let held = equal && left >= 1.0 && figure(Sign::Near).abs() < f64::EPSILON;
+    // A name that several have says which of them it is no better than a die.
+    let only_named = domain.max(email) < SAME_LABEL;
+    let share = if only_named { 1.0 / (1.0 + figure(Sign::Namesakes)) } else { 1.0 };
     Bounds {
         floor: if held { contract * (1.0 - opened) } else { 0.0 },
-        ceiling: contract + (CONFIDENCE_MAX - contract) * opened,
+        ceiling: (contract + (CONFIDENCE_MAX - contract) * opened).min(share),
     }
 }
 
@@ -75,14 +79,19 @@ pub(super) fn name_similarity(signs: &Signs) -> Option<f64> {
     if signs.get(Sign::AskedCovered) <= MISSING {
         return None;
     }
-    let equal = figure(Sign::AskedEqual).min(figure(Sign::KnownEqual));
-    if figure(Sign::CompactEqual).max(equal) >= 1.0 {
+    if names_are_equal(signs) {
         return Some(1.0);
     }
     let of_name = f64::midpoint(figure(Sign::AskedCovered), figure(Sign::KnownCovered));
     let of_label = both(signs, Sign::NameInKnownLabel, Sign::KnownLabelInName);
     let alike = of_name.max(of_label).max(figure(Sign::Acronym) * SAME_LABEL);
     Some(if alike < NAMES_AGREE { 0.0 } else { alike.min(1.0) })
+}
+
+/// Whether all words of the names are the same, in whatever order, or all letters.
+pub(super) fn names_are_equal(signs: &Signs) -> bool {
+    let words = signs.get(Sign::AskedEqual).min(signs.get(Sign::KnownEqual));
+    signs.get(Sign::CompactEqual).max(words) >= 1.0
 }
 
 /// How alike a name and a label are, of which the signs say how much of the one is in the other.

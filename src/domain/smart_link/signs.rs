@@ -128,6 +128,9 @@ signs! {
         Rank = "rank",
         /// How many others have as great ones, give or take 1.
         Near = "near",
+        /// How many others have a name that is equal as well, with a legal form no less alike. No
+        /// table sees it; the [bounds](super::bounds()) do.
+        Namesakes = "namesakes",
     }
 }
 

@@ -1,6 +1,6 @@
 //! How sure it is that each of several customers is meant.
 
-use super::bounds::bounds;
+use super::bounds::{bounds, names_are_equal};
 use super::learned::{PAIR, RIVALS};
 use super::signs::{Sign, Signs};
 use super::{CONFIDENCE_MAX, trees};
@@ -49,7 +49,9 @@ pub fn weigh(
         })
         .collect();
     let all: Vec<f32> = weighed.iter().map(|it| it.signs.get(Sign::Odds)).collect();
-    for it in &mut weighed {
+    let namesakes = namesakes(&weighed);
+    for (it, namesakes) in weighed.iter_mut().zip(namesakes) {
+        it.signs.set(Sign::Namesakes, namesakes);
         if stand(&mut it.signs, &all) < RIVALS_MAX {
             let odds = it.signs.get(Sign::Odds) + trees::odds(RIVALS, &it.signs);
             let bounds = bounds(&it.signs, customers);
@@ -78,11 +80,29 @@ fn stand(signs: &mut Signs, all: &[f32]) -> usize {
         }
     }
     let near = all.iter().filter(|other| **other >= odds - AS_GREAT).count().saturating_sub(1);
-    let figure = |count: usize| f32::from(u16::try_from(count).unwrap_or(u16::MAX));
     signs.set(Sign::Lead, odds - best_other);
     signs.set(Sign::Rank, figure(rank));
     signs.set(Sign::Near, figure(near));
     rank
+}
+
+/// For each, how many others have a name that is equal as well, with a legal form no less alike.
+fn namesakes(weighed: &[Weighed]) -> Vec<f32> {
+    let equal: Vec<bool> = weighed.iter().map(|it| names_are_equal(&it.signs)).collect();
+    let all = || weighed.iter().zip(&equal);
+    let of = |(one, is_equal): (&Weighed, &bool)| {
+        let stands_out = |other: &Weighed| {
+            one.signs.get(Sign::LegalForm) >= 1.0 && other.signs.get(Sign::LegalForm) < 1.0
+        };
+        let equal = all().filter(|(other, equal)| **equal && !stands_out(other)).count();
+        // Itself is among them.
+        if *is_equal { figure(equal.saturating_sub(1)) } else { 0.0 }
+    };
+    all().map(of).collect()
+}
+
+fn figure(count: usize) -> f32 {
+    f32::from(u16::try_from(count).unwrap_or(u16::MAX))
 }
 
 pub(super) fn probability(odds: f32) -> f64 {

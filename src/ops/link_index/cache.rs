@@ -121,15 +121,14 @@ impl LinkCache {
     fn room(&self, size: usize, links: &Arc<OrgLinks>) -> Option<Room> {
         let mut tries = lock(&self.hand).len().saturating_mul(2);
         while self.size.load(Ordering::Relaxed).saturating_add(size) > self.size_max {
-            let mut hand = lock(&self.hand);
-            let Some(spot) = hand.pop_front().filter(|_| tries > 0) else {
-                drop(hand);
+            let next = if tries == 0 { None } else { lock(&self.hand).pop_front() };
+            let Some(spot) = next else {
                 self.drop_another(links)?;
                 continue;
             };
             tries = tries.saturating_sub(1);
             if !spot.passed() {
-                hand.push_back(spot);
+                lock(&self.hand).push_back(spot);
             }
         }
         self.size.fetch_add(size, Ordering::Relaxed);

@@ -220,8 +220,8 @@ impl Tenure {
 
     /// Writes the index of smart linking of the org anew, from its customers, whatever it was before:
     /// to mend what [`check_link_index`](Self::check_link_index) finds, or to drop what many changes
-    /// have left in it. `progress` is told how many customers are in it so far. Returns how many
-    /// there are.
+    /// have left in it; a store from before there was such an index needs it once. `progress` is told
+    /// how many customers are in it so far. Returns how many there are.
     ///
     /// It is one transaction, so that everybody finds everybody meanwhile, by the index as it was,
     /// and one that is cut off has changed nothing: call it again. Other writers wait; some
