@@ -19,8 +19,10 @@ import lightgbm as lgb
 import numpy as np
 
 PARTS = 5
-PAIR = dict(trees=80, leaves=12, rate=0.12)
-RIVALS = dict(trees=40, leaves=8, rate=0.1)
+PAIR = dict(trees=120, leaves=12, rate=0.1)
+RIVALS = dict(trees=60, leaves=8, rate=0.08)
+# A wrong link merges strangers: questions without an answer count half as much again.
+WITHOUT_ANSWER = 1.5
 # A candidate without rivals is taken to lead by the odds of none; odds this close are as great.
 ALONE, AS_GREAT = -8.0, 1.0
 LINK, MARGIN, FLOOR = 0.6, 0.2, 0.1
@@ -50,12 +52,12 @@ RISING = {'domain', 'email_domain', 'odds', 'lead'}
 FALLING = {'rank', 'near'}
 
 
-def train(names, x, y, trees, leaves, rate, start=None, least=40):
+def train(names, x, y, weights, trees, leaves, rate, start=None, least=40):
     direction = [(name in RISING) - (name in FALLING) for name in names]
     settings = dict(objective='binary', num_leaves=leaves, learning_rate=rate, lambda_l2=5,
                     min_data_in_leaf=least, feature_fraction=0.6, bagging_fraction=0.8,
                     bagging_freq=1, seed=1, monotone_constraints=direction, deterministic=True, num_threads=2, verbose=-1)
-    return lgb.train(settings, lgb.Dataset(x, y, init_score=start, free_raw_data=False), trees)
+    return lgb.train(settings, lgb.Dataset(x, y, weight=weights, init_score=start), trees)
 
 
 def standing(odds, groups):
@@ -164,10 +166,11 @@ def main():
     groups = [np.array(group) for group in rows.values()]
     fold = np.array([part_of(truth[query.split('@')[0]] or query.split('@')[0]) for query in queries])
 
+    weights = np.array([1.0 if truth[query.split('@')[0]] else WITHOUT_ANSWER for query in queries])
     odds = np.zeros(len(queries))
     for held in range(PARTS):
         seen = fold != held
-        odds[~seen] = train(names, figures[seen], right[seen], **PAIR).predict(figures[~seen], raw_score=True)
+        odds[~seen] = train(names, figures[seen], right[seen], weights[seen], **PAIR).predict(figures[~seen], raw_score=True)
     logistic = lambda odds: 1 / (1 + np.exp(-odds))
     print('pair alone:   ', evaluate(logistic(odds), groups, queries, companies, truth, whole))
 
@@ -176,7 +179,7 @@ def main():
     total = np.zeros(len(queries))
     for held in range(PARTS):
         seen = fold != held
-        model = train(all_names, beside[seen], right[seen], **RIVALS, start=odds[seen])
+        model = train(all_names, beside[seen], right[seen], weights[seen], **RIVALS, start=odds[seen])
         total[~seen] = odds[~seen] + model.predict(beside[~seen], raw_score=True)
     print('with rivals:  ', evaluate(logistic(total), groups, queries, companies, truth, whole))
     for part in sorted({query.split('@')[1] for query in queries}):
@@ -186,8 +189,8 @@ def main():
 
     if len(sys.argv) > 3:
         to = pathlib.Path(sys.argv[3])
-        pair = train(names, figures, right, **PAIR)
-        rivals = train(all_names, beside, right, **RIVALS, start=odds)
+        pair = train(names, figures, right, weights, **PAIR)
+        rivals = train(all_names, beside, right, weights, **RIVALS, start=odds)
         write(pair, to / 'pair.rs', 'PAIR', 'What a question and a customer show by themselves.')
         write(rivals, to / 'rivals.rs', 'RIVALS',
               'How a customer stands among its rivals: a correction of what it shows by itself.')

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// How many candidates of a question are looked at closely.
-pub const CANDIDATES_MAX: usize = 20;
+pub const CANDIDATES_MAX: usize = 16;
 
 /// How many entries of the index one question reads, the rarest keys first.
 const ENTRIES_MAX: usize = 4_000;
 
 /// A candidate that shares less than this part of what the best shares has no chance.
-const CHANCE: f32 = 0.15;
+const CHANCE: f32 = 0.22;
 
 /// A search for candidates: keys come in, the rarest first, and the best candidates out.
 #[derive(Debug)]

@@ -139,7 +139,7 @@ fn an_index_without_nulls_answers_what_finds_none() {
         ),
         (
             new.clone().newest_by(seen).after(Some(past(Value::Time(1)))),
-            "(org=? AND state=? AND (seen_at,id)<(?,?))",
+            "(org=? AND state=? AND seen_at>? AND (seen_at,id)<(?,?))",
         ),
     ] {
         assert_eq!(plans(&query)[0], format!("{sparse} {wanted}"), "{query:?}");
