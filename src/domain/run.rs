@@ -13,7 +13,7 @@ mod block;
 pub(crate) mod filter;
 mod merge;
 
-pub(crate) use block::{Builder, Cursor, found, unpacked};
+pub(crate) use block::{Builder, Cursor, found, found_near, unpacked};
 pub(crate) use merge::{Merge, due};
 
 use crate::record::Record;
@@ -66,6 +66,14 @@ pub(crate) trait Run {
     /// Which of them holds `hash`, if the run does.
     fn block_of(&self, hash: u64) -> u32 {
         part_of(hash, self.blocks())
+    }
+
+    /// Where in its block, of so many entries, `hash` lies, more or less.
+    fn guess(&self, hash: u64, entries: usize) -> usize {
+        let place = u128::from(hash).saturating_mul(u128::from(self.blocks()));
+        let past = place & ((1 << HASH_BITS) - 1);
+        let entry = past.saturating_mul(u128::try_from(entries).unwrap_or_default()) >> HASH_BITS;
+        usize::try_from(entry).unwrap_or(entries)
     }
 
     /// How many keys its filter is made for.

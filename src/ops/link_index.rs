@@ -15,7 +15,7 @@ use crate::domain::link_index::{
     Term,
 };
 use crate::domain::run::filter::{Filter, Line, pattern};
-use crate::domain::run::{Run as _, found};
+use crate::domain::run::{Entry, Run as _, found_near};
 use crate::error::{Error, Result};
 use crate::ops::runs::damaged;
 use crate::tx::View;
@@ -225,8 +225,10 @@ impl LinkIndex<'_> {
         if !may_hold {
             return Ok(());
         }
-        let mut take = |entries: &[_]| {
-            to.extend(found(entries, hash).filter_map(|number| u32::try_from(number).ok()));
+        let mut take = |entries: &[Entry]| {
+            let guess = run.run.guess(hash, entries.len());
+            let numbers = found_near(entries, guess, hash);
+            to.extend(numbers.filter_map(|number| u32::try_from(number).ok()));
         };
         let block = run.run.block_of(hash);
         if run.with_block(block, &mut take).is_none() {

@@ -1,7 +1,7 @@
 use super::*;
 use crate::domain::packing::Damaged;
 use crate::domain::run::filter::Filter;
-use crate::domain::run::{Builder, Cursor, Entry, Merge, due, unpacked};
+use crate::domain::run::{Builder, Cursor, Entry, Merge, due, found, found_near, unpacked};
 use proptest::prelude::*;
 use std::convert::Infallible;
 
@@ -201,5 +201,23 @@ proptest! {
         crate::domain::packing::seal(&mut bytes, head());
         drop(unpacked(&run, 0, &KeyBlock { id, packed: Packed(bytes.clone()) }));
         drop(Filter::unpacked(&run, 0, &KeyBlock { id, packed: Packed(bytes) }));
+    }
+}
+
+#[test]
+fn what_is_found_near_a_guess_is_what_is_found_without_one() {
+    let entries = entries(300);
+    let many = Entry { hash: entries[150].hash, number: 7 };
+    let crowded: Vec<Entry> =
+        entries.iter().copied().chain(std::iter::repeat_n(many, 400)).collect();
+    for mut entries in [Vec::new(), entries, crowded] {
+        entries.sort_unstable();
+        let asked = entries.iter().map(|it| it.hash).flat_map(|it| [it, it + 1]).chain([0, u64::MAX]);
+        for hash in asked {
+            let sought: Vec<u64> = found(&entries, hash).collect();
+            for guess in [0, 1, entries.len() / 2, entries.len(), usize::MAX] {
+                assert!(found_near(&entries, guess, hash).eq(sought.iter().copied()), "{hash} {guess}");
+            }
+        }
     }
 }

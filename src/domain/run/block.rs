@@ -41,6 +41,29 @@ pub(crate) fn found(entries: &[Entry], hash: u64) -> impl Iterator<Item = u64> {
     found.iter().take_while(move |entry| entry.hash == hash).map(|entry| entry.number)
 }
 
+/// The same, beginning to look at `guess`: hashes are spread evenly, so where one lies in its block
+/// follows from it, give or take a few entries, and the rest of the block is not touched.
+pub(crate) fn found_near(
+    entries: &[Entry],
+    guess: usize,
+    hash: u64,
+) -> impl Iterator<Item = u64> + '_ {
+    let is_before = |place: usize| entries.get(place).is_some_and(|entry| entry.hash < hash);
+    let (mut low, mut high) = (guess.min(entries.len()), guess.min(entries.len()));
+    let mut step = 4_usize;
+    while low.checked_sub(1).is_some_and(|before| !is_before(before)) {
+        (high, low, step) = (low, low.saturating_sub(step), step.saturating_mul(2));
+    }
+    while is_before(high) {
+        let further = high.saturating_add(step).min(entries.len());
+        (low, high, step) = (high, further, step.saturating_mul(2));
+    }
+    let between = entries.get(low..high).unwrap_or_default();
+    let from = low.saturating_add(between.partition_point(|entry| entry.hash < hash));
+    let found = entries.get(from..).unwrap_or_default();
+    found.iter().take_while(move |entry| entry.hash == hash).map(|entry| entry.number)
+}
+
 /// A run in the making: entries come in order, blocks and in the end the filter come out.
 pub(crate) struct Builder<R> {
     run: R,
