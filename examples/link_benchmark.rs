@@ -98,7 +98,7 @@ fn rows<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Vec<T>> {
 fn load(tenure: &Tenure, companies: &[Company]) -> Result<HashMap<CustomerId, String>> {
     let start = Instant::now();
     let mut ids = HashMap::with_capacity(companies.len());
-    for chunk in companies.chunks(1_000) {
+    for chunk in companies.chunks(5_000) {
         tenure.write(|tx| {
             for company in chunk {
                 let name: String =
