@@ -24,11 +24,13 @@ pub struct Search {
 impl Search {
     /// A search among this many customers.
     #[expect(clippy::cast_precision_loss, reason = "a share needs few digits")]
+    #[must_use]
     pub fn new(customers: u64) -> Self {
         Self { shared: HashMap::default(), customers: customers as f32 + 2.0, left: ENTRIES_MAX }
     }
 
     /// Whether a key that so many customers have is still looked up.
+    #[must_use]
     pub fn wants(&self, count: usize) -> bool {
         count <= self.left || self.shared.is_empty()
     }
@@ -44,6 +46,7 @@ impl Search {
     }
 
     /// The best candidates, the best first; equal ones by ordinal.
+    #[must_use]
     pub fn best(self) -> Vec<u32> {
         let mut ranked: Vec<(u32, f32)> = self.shared.into_iter().collect();
         let better = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));

@@ -212,11 +212,15 @@ fn what_is_found_near_a_guess_is_what_is_found_without_one() {
         entries.iter().copied().chain(std::iter::repeat_n(many, 400)).collect();
     for mut entries in [Vec::new(), entries, crowded] {
         entries.sort_unstable();
-        let asked = entries.iter().map(|it| it.hash).flat_map(|it| [it, it + 1]).chain([0, u64::MAX]);
+        let asked =
+            entries.iter().map(|it| it.hash).flat_map(|it| [it, it + 1]).chain([0, u64::MAX]);
         for hash in asked {
             let sought: Vec<u64> = found(&entries, hash).collect();
             for guess in [0, 1, entries.len() / 2, entries.len(), usize::MAX] {
-                assert!(found_near(&entries, guess, hash).eq(sought.iter().copied()), "{hash} {guess}");
+                assert!(
+                    found_near(&entries, guess, hash).eq(sought.iter().copied()),
+                    "{hash} {guess}"
+                );
             }
         }
     }

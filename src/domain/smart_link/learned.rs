@@ -5,7 +5,9 @@
 //! directories, domain lists). `benches/linking/README.md` tells how they are learned, from what,
 //! and how to do it again.
 
+#[expect(clippy::unreadable_literal, reason = "a program wrote them")]
 mod pair;
+#[expect(clippy::unreadable_literal, reason = "a program wrote them")]
 mod rivals;
 
 pub(super) use pair::PAIR;

@@ -74,7 +74,9 @@ fn walk(tree: &[Node], signs: &Signs, mut step: impl FnMut(u8, f32)) -> f32 {
         let figure = figures.get(usize::from(node.sign)).copied().unwrap_or_default();
         // One addition instead of a branch that nobody could foresee.
         let goes_right = usize::from(figure > node.at_most);
-        place = place.saturating_add(1).saturating_add(goes_right.saturating_mul(usize::from(node.right).saturating_sub(1)));
+        place = place
+            .saturating_add(1)
+            .saturating_add(goes_right.saturating_mul(usize::from(node.right).saturating_sub(1)));
     }
     reached.value
 }
@@ -85,7 +87,8 @@ pub(super) fn is_sound(trees: &[&[Node]]) -> bool {
     let sound = |tree: &&[Node]| {
         tree.iter().enumerate().all(|(place, node)| {
             let right = usize::from(node.right);
-            let inner = usize::from(node.sign) < Sign::ALL.len() && place + right < tree.len();
+            let inner = usize::from(node.sign) < Sign::ALL.len()
+                && place.saturating_add(right) < tree.len();
             node.value.is_finite() && (right == 0 || (right > 1 && inner))
         })
     };

@@ -13,6 +13,7 @@ pub fn check(rows: &Rows, now: Option<OffsetDateTime>) {
     for customer in rows.of("customer") {
         check_display_name(rows, customer);
         check_contacts(rows, customer);
+        check_aliases(rows, customer);
         check_tier(rows, customer);
         check_rights(rows, customer);
     }
@@ -41,6 +42,10 @@ fn check_contacts(rows: &Rows, customer: Entry<'_>) {
         !business || contacts.is_empty() || primary == 1,
         "a business without a primary contact"
     );
+}
+
+fn check_aliases(rows: &Rows, customer: Entry<'_>) {
+    assert!(of(rows, "alias", customer.id()).count() <= ALIASES_MAX, "too many aliases");
 }
 
 fn running(rows: &Rows, customer: Uuid) -> Vec<Entry<'_>> {
