@@ -80,3 +80,36 @@ impl Hasher for Spread {
         self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_shares_the_rarer_keys_comes_first() {
+        let mut search = Search::new(1_000);
+        search.take(KeyKind::Word, &[7]);
+        search.take(KeyKind::Word, &(0..100).collect::<Vec<_>>());
+        assert_eq!(search.best()[0], 7);
+    }
+
+    #[test]
+    fn few_are_looked_at_and_those_without_a_chance_are_not() {
+        let mut search = Search::new(1_000);
+        search.take(KeyKind::Word, &(0..100).collect::<Vec<_>>());
+        assert_eq!(search.best(), (0..16).collect::<Vec<_>>());
+        let mut search = Search::new(1_000);
+        search.take(KeyKind::Domain, &[1]);
+        search.take(KeyKind::Beginning, &(0..400).collect::<Vec<_>>());
+        assert_eq!(search.best(), [1]);
+    }
+
+    #[test]
+    fn a_question_reads_no_more_than_it_may_but_always_something() {
+        let mut search = Search::new(1_000_000);
+        let many: Vec<u32> = (0..5_000).collect();
+        assert!(search.wants(many.len()), "nobody was found yet");
+        search.take(KeyKind::Word, &many);
+        assert!(!search.wants(1));
+    }
+}

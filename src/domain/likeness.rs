@@ -4,3 +4,6 @@
 pub mod labels;
 pub mod names;
 mod words;
+
+#[cfg(test)]
+mod tests;

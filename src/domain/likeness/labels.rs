@@ -15,6 +15,15 @@ pub struct LabelSigns {
 }
 
 /// Compares a name with the label of a domain; `weight` tells how much a word says, 0–1.
+///
+/// ```
+/// use tenure::domain::{company_name::CompanyName, likeness::labels, word_weight::word_weight};
+///
+/// let name = CompanyName::fold("Hope Education Group Co., Ltd.");
+/// let signs = labels::compare(&name, "hopeedu", &mut |word| word_weight(word, 1, 50_000));
+/// assert_eq!(signs.label_covered, 1.0);
+/// ```
+#[must_use]
 pub fn compare(name: &CompanyName, label: &str, weight: &mut dyn FnMut(&str) -> f32) -> LabelSigns {
     let label: Vec<char> = label.chars().filter(|c| *c != '-').collect();
     let mut rest: &[char] = &label;

@@ -47,6 +47,15 @@ pub struct NameSigns {
 }
 
 /// Compares two names; `weight` tells how much a word says, 0–1.
+///
+/// ```
+/// use tenure::domain::{company_name::CompanyName, likeness::names, word_weight::word_weight};
+///
+/// let (asked, known) = (CompanyName::fold("IMP. OIL"), CompanyName::fold("Imperial Oil Ltd"));
+/// let signs = names::compare(&asked, &known, &mut |word| word_weight(word, 1, 50_000));
+/// assert!(signs.asked_covered > 0.8 && signs.asked_equal < 0.6);
+/// ```
+#[must_use]
 pub fn compare(
     asked: &CompanyName,
     known: &CompanyName,

@@ -48,10 +48,9 @@ fn beginning(short: &str, rest: &str) -> f32 {
 fn abbreviates(short: &str, long: &str) -> bool {
     let (few, many) = (short.chars().count(), long.chars().count());
     let mut rest = long.chars();
-    // Shorter by a third at least: otherwise it is a typo.
-    few >= 3
-        && few.saturating_mul(3) <= many.saturating_mul(2)
-        && short.chars().all(|c| rest.any(|other| other == c))
+    // Shorter by a third or by three letters at least: otherwise it is a typo.
+    let shorter = few.saturating_mul(3) <= many.saturating_mul(2) || many.abs_diff(few) > 2;
+    few >= 3 && shorter && short.chars().all(|c| rest.any(|other| other == c))
 }
 
 /// How likely two words are one, mistyped. Short words have no room for a typo: another letter
