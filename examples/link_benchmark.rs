@@ -6,63 +6,48 @@
 //!
 //! `DIR/haystack.csv` (`company_id,name,domain`) holds the companies that are known;
 //! `DIR/queries.csv` (`query_id,name,domain,emails`, the addresses with `;` between them) what is
-//! asked. The directory goes into a fresh SQLite file through the ordinary operations, and every
-//! question is asked in a transaction of its own, without a link being written. `OUT.jsonl` gets
-//! one line per question: its outcome, and the candidates with their confidence, best first.
+//! asked, and with a column `true_company_id` (empty: none of them) how good the answers are. The
+//! directory goes into a fresh SQLite file through the ordinary operations, and every question is
+//! asked in a transaction of its own, without a link being written. `OUT.jsonl` gets one line per
+//! question: its outcome, and the candidates with their confidence, best first.
 
 #![expect(clippy::arithmetic_side_effects, reason = "the numbers of an example are small")]
 
-use serde::Deserialize;
-use serde_json::{Value, json};
-use std::collections::HashMap;
-use std::error::Error;
+#[path = "../benches/linking/data.rs"]
+mod data;
+#[path = "../benches/linking/score.rs"]
+mod score;
+
+use data::{Answer, Ids, Result};
+use score::Score;
+use serde_json::json;
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tenure::store::sqlite::SqliteStore;
-use tenure::{CustomerDraft, CustomerId, ErrorCode, Hints, SmartLink, Suggestion, Tenure};
-
-type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
-
-/// The longest name that a customer has, in characters.
-const NAME_MAX: usize = 200;
-
-/// A company that is known.
-#[derive(Deserialize)]
-struct Company {
-    #[serde(rename = "company_id")]
-    id: String,
-    name: String,
-    domain: String,
-}
-
-/// What somebody who signed up said of their company.
-#[derive(Deserialize)]
-struct Question {
-    query_id: String,
-    name: String,
-    domain: String,
-    emails: String,
-}
+use tenure::{SmartLink, Tenure};
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let folder = arguments.next().ok_or("usage: link_benchmark DIR [OUT.jsonl]")?;
     let out = arguments.next();
-    let companies: Vec<Company> = rows(&Path::new(&folder).join("haystack.csv"))?;
-    let questions: Vec<Question> = rows(&Path::new(&folder).join("queries.csv"))?;
+    let (companies, questions) = data::directory(Path::new(&folder))?;
 
     let file = tempfile::tempdir()?;
     let path = file.path().join("directory.db");
     let tenure = Tenure::open(SqliteStore::create(&path)?)?;
-    let ids = load(&tenure, &companies)?;
+    let (start, mut ids) = (Instant::now(), Ids::new());
+    data::load(&tenure, &companies, &mut ids)?;
+    let took = start.elapsed();
+    let each = took / u32::try_from(companies.len())?;
+    println!("{} companies loaded in {took:?}, {each:?} each", companies.len());
     println!("file: {} bytes a company", std::fs::metadata(&path)?.len() / companies.len() as u64);
 
     let mut answers = Vec::with_capacity(questions.len());
     let mut times = Vec::with_capacity(questions.len());
     for question in &questions {
-        let hints = hints(question);
+        let hints = question.hints();
         let start = Instant::now();
         let answer = tenure.read(|view| view.find_match(&hints, 0.6))?;
         times.push(start.elapsed());
@@ -76,10 +61,17 @@ fn main() -> Result<()> {
         quantile(&times, 99),
         quantile(&times, 100),
     );
+    let mut score = Score::default();
+    for (question, answer) in questions.iter().zip(&answers) {
+        score.add(&question.truth, &Answer::of(answer, &ids));
+    }
+    if score.answerable > 0 {
+        println!("{score}");
+    }
     if let Some(out) = out {
         let mut out = BufWriter::new(File::create(out)?);
         for (question, answer) in questions.iter().zip(&answers) {
-            writeln!(out, "{}", line(&question.query_id, answer, &ids))?;
+            writeln!(out, "{}", line(&question.id, answer, &ids))?;
         }
         out.flush()?;
     }
@@ -87,66 +79,13 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn rows<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Vec<T>> {
-    let rows =
-        csv::Reader::from_path(path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(rows.into_deserialize().collect::<Result<_, _>>()?)
-}
-
-/// Loads the directory; two companies of one name get the second's id behind it, as a customer's
-/// name is unique.
-fn load(tenure: &Tenure, companies: &[Company]) -> Result<HashMap<CustomerId, String>> {
-    let start = Instant::now();
-    let mut ids = HashMap::with_capacity(companies.len());
-    for chunk in companies.chunks(5_000) {
-        tenure.write(|tx| {
-            for company in chunk {
-                let name: String =
-                    company.name.chars().filter(|c| !c.is_control()).take(NAME_MAX).collect();
-                let mut draft = CustomerDraft::named(&name);
-                if !company.domain.is_empty() {
-                    draft = draft.domain(company.domain.as_str());
-                }
-                let made = match tx.create_customer(&draft) {
-                    Err(error) if error.code() == ErrorCode::Conflict => {
-                        let unique = format!("{} {}", company.id, company.name);
-                        let unique: String = unique.chars().take(NAME_MAX).collect();
-                        tx.create_customer(&draft.name(unique).company_name(name))
-                    }
-                    made => made,
-                }?;
-                ids.insert(made.id, company.id.clone());
-            }
-            Ok::<_, tenure::Error>(())
-        })?;
-    }
-    let took = start.elapsed();
-    let each = took / u32::try_from(companies.len())?;
-    println!("{} companies loaded in {took:?}, {each:?} each", companies.len());
-    Ok(ids)
-}
-
-fn hints(question: &Question) -> Hints {
-    let mut hints = Hints::new();
-    if !question.name.is_empty() {
-        hints = hints.company_name(&question.name);
-    }
-    if !question.domain.is_empty() {
-        hints = hints.domain(&question.domain);
-    }
-    question.emails.split(';').filter(|email| !email.is_empty()).fold(hints, Hints::email)
-}
-
-fn line(query: &str, answer: &SmartLink, ids: &HashMap<CustomerId, String>) -> Value {
-    let pair = |it: &Suggestion| json!([ids[&it.customer_id], it.confidence]);
-    let (outcome, candidates) = match answer {
-        SmartLink::Linked(best) => ("linked", vec![pair(best)]),
-        SmartLink::Suggestions { suggestions } => {
-            ("suggestions", suggestions.iter().map(pair).collect())
-        }
-        _ => ("no_match", Vec::new()),
+fn line(query: &str, answer: &SmartLink, ids: &Ids) -> serde_json::Value {
+    let outcome = match answer {
+        SmartLink::Linked(_) => "linked",
+        SmartLink::Suggestions { .. } => "suggestions",
+        _ => "no_match",
     };
-    json!({ "query_id": query, "outcome": outcome, "candidates": candidates })
+    json!({ "query_id": query, "outcome": outcome, "candidates": Answer::of(answer, ids).candidates })
 }
 
 fn quantile(sorted: &[Duration], percent: usize) -> Duration {

@@ -183,7 +183,7 @@ def main():
         total[~seen] = odds[~seen] + model.predict(beside[~seen], raw_score=True)
     print('with rivals:  ', evaluate(logistic(total), groups, queries, companies, truth, whole))
     for part in sorted({query.split('@')[1] for query in queries}):
-        print(f'1/{part} of the directory:', end=' ')
+        print(f'1/{part} of the directory, questions with a candidate:', end=' ')
         some = {query.split('@')[0] for query in queries if query.endswith(f'@{part}')}
         print(evaluate(logistic(total), groups, queries, companies, {q: c for q, c in truth.items() if q in some}, part))
 

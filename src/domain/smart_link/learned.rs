@@ -1,7 +1,7 @@
 //! The learned tables.
 //!
 //! They come from real questions about real companies: 57,777 companies that are known, 7,448
-//! questions of 33 sorts, put together from public sources (exchange listings, company
+//! questions of 39 sorts, put together from public sources (exchange listings, company
 //! directories, domain lists). `benches/linking/README.md` tells how they are learned, from what,
 //! and how to do it again.
 
