@@ -55,6 +55,7 @@ mod kill;
 mod kill_tickets;
 mod levels;
 mod link_index;
+mod link_quality;
 mod links;
 mod many_grants;
 mod metered;
