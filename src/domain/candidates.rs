@@ -14,6 +14,24 @@ const ENTRIES_MAX: usize = 4_000;
 const CHANCE: f32 = 0.22;
 
 /// A search for candidates: keys come in, the rarest first, and the best candidates out.
+///
+/// Smart linking feeds it from its index; whoever learns or measures does so from an index of their
+/// own. The keys of a question are [`keys_of_clues`](super::match_keys::keys_of_clues); those that
+/// more than [`CANDIDATES_PER_KEY_MAX`](super::match_keys::CANDIDATES_PER_KEY_MAX) customers have
+/// are not taken.
+///
+/// ```
+/// use tenure::domain::{candidates::Search, match_keys::KeyKind};
+///
+/// // Of a thousand customers one has the domain, and two a word of the name.
+/// let mut search = Search::new(1_000);
+/// for (kind, having) in [(KeyKind::Domain, &[7][..]), (KeyKind::Word, &[7, 12])] {
+///     if search.wants(having.len()) {
+///         search.take(kind, having);
+///     }
+/// }
+/// assert_eq!(search.best(), [7, 12]);
+/// ```
 #[derive(Debug)]
 pub struct Search {
     shared: HashMap<u32, f32, BuildHasherDefault<Spread>>,
@@ -29,13 +47,15 @@ impl Search {
         Self { shared: HashMap::default(), customers: customers as f32 + 2.0, left: ENTRIES_MAX }
     }
 
-    /// Whether a key that so many customers have is still looked up.
+    /// Whether a key that so many customers have is still looked up: a question reads about 4,000
+    /// entries of the index at most, but at least the rarest of its keys.
     #[must_use]
     pub fn wants(&self, count: usize) -> bool {
         count <= self.left || self.shared.is_empty()
     }
 
-    /// Takes the customers, by ordinal, that have a key.
+    /// Takes the customers, by ordinal, that have a key. The fewer they are, the more it tells that
+    /// a question shares the key with them; so none is left out.
     #[expect(clippy::cast_precision_loss, reason = "a share needs few digits")]
     pub fn take(&mut self, kind: KeyKind, having: &[u32]) {
         self.left = self.left.saturating_sub(having.len());
@@ -45,7 +65,7 @@ impl Search {
         }
     }
 
-    /// The best candidates, the best first; equal ones by ordinal.
+    /// The best candidates, at most [`CANDIDATES_MAX`], the best first; equal ones by ordinal.
     #[must_use]
     pub fn best(self) -> Vec<u32> {
         let mut ranked: Vec<(u32, f32)> = self.shared.into_iter().collect();

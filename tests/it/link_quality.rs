@@ -22,11 +22,11 @@ fn missed(all: &Score) -> Vec<&'static str> {
     let held = [
         // Measured: 0.977.
         ("precision", all.precision() >= 0.965),
-        // Measured: 0.827.
-        ("recall", all.recall() >= 0.815),
-        // Measured: 0.882 to 0.886.
-        ("truth first", all.truth_first() >= 0.865),
-        // Measured: 0.042.
+        // Measured: 0.820.
+        ("recall", all.recall() >= 0.81),
+        // Measured: 0.889.
+        ("truth first", all.truth_first() >= 0.87),
+        // Measured: 0.046.
         ("calibration error", all.calibration_error() <= 0.06),
         // Measured: 0.037, four questions.
         ("linked without answer", all.wrong_without_answer() <= 0.05),
