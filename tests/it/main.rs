@@ -40,6 +40,7 @@ mod corrections;
 mod custom_store;
 mod customers;
 mod delivery;
+mod duplicates;
 mod edges;
 mod entitlements;
 mod events;
