@@ -40,6 +40,7 @@ pub use domain::display_name::DisplayName;
 pub use domain::document::Document;
 pub use domain::domain_name::DomainName;
 pub use domain::draft::Change;
+pub use domain::duplicate::Duplicate;
 pub use domain::email::Email;
 pub use domain::entitlement::{
     AccessPatch, Entitlement, EntitlementId, EntitlementSource, EntitlementStatus, NewGrant,

@@ -1,6 +1,7 @@
 //! Lists, a page at a time.
 
 use crate::domain::text::Malformed;
+use crate::error::{Error, Result};
 use crate::store::query::After;
 use crate::value::Value;
 use serde::{Serialize, Serializer};
@@ -8,6 +9,16 @@ use uuid::Uuid;
 
 /// The most records on one page.
 pub const PAGE_MAX: usize = 1_000;
+
+/// # Errors
+///
+/// [`Error::Invalid`] when `limit` is not 1–1,000.
+pub(crate) fn check_limit(limit: usize) -> Result<()> {
+    if (1..=PAGE_MAX).contains(&limit) {
+        return Ok(());
+    }
+    Err(Error::invalid("limit", &limit.to_string(), "must be 1–1,000"))
+}
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Serialize)]

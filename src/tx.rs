@@ -9,7 +9,7 @@ use crate::ops::filters::Filters;
 use crate::ops::link_index::cache::LinkCache;
 use crate::ops::link_index::{LinkState, Waiting};
 use crate::ops::offer::Offer;
-use crate::page::{Cursor, PAGE_MAX, Page};
+use crate::page::{Cursor, PAGE_MAX, Page, check_limit};
 use crate::store::query::{Op, Query};
 use crate::store::schema::{Col, Table};
 use crate::store::{OrgId, Reader, StoreError, Writer};
@@ -205,9 +205,7 @@ impl<'t> View<'t> {
         limit: usize,
         cursor: Option<&Cursor>,
     ) -> Result<Page<R>> {
-        if !(1..=PAGE_MAX).contains(&limit) {
-            return Err(Error::invalid("limit", &limit.to_string(), "must be 1–1,000"));
-        }
+        check_limit(limit)?;
         let query =
             query.after(cursor.map(|cursor| cursor.after().clone())).limit(limit.saturating_add(1));
         let mut rows: Vec<Row> = self.reader.query(R::TABLE, &query)?;

@@ -7,6 +7,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 /// How many candidates of a question are looked at closely.
 pub const CANDIDATES_MAX: usize = 16;
 
+/// With how many others a customer is compared as a possible duplicate.
+pub const TWINS_MAX: usize = 16;
+
 /// How many entries of the index one question reads, the rarest keys first.
 const ENTRIES_MAX: usize = 4_000;
 
@@ -68,16 +71,32 @@ impl Search {
     /// The best candidates, at most [`CANDIDATES_MAX`], the best first; equal ones by ordinal.
     #[must_use]
     pub fn best(self) -> Vec<u32> {
-        let mut ranked: Vec<(u32, f32)> = self.shared.into_iter().collect();
-        let better = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
-        if ranked.len() > CANDIDATES_MAX {
-            ranked.select_nth_unstable_by(CANDIDATES_MAX, better);
-            ranked.truncate(CANDIDATES_MAX);
-        }
-        ranked.sort_unstable_by(better);
+        let ranked = ranked(self.shared.into_iter(), CANDIDATES_MAX);
         let least = ranked.first().map_or(0.0, |(_, best)| best * CHANCE);
         ranked.into_iter().take_while(|(_, shared)| *shared >= least).map(|(it, _)| it).collect()
     }
+
+    /// The best of those whose ordinal is less than this, by ordinal. They are no rivals: however
+    /// much one shares, the others are looked at as well.
+    #[must_use]
+    pub fn best_before(self, ordinal: u32) -> Vec<u32> {
+        let before = self.shared.into_iter().filter(|(it, _)| *it < ordinal);
+        let mut best: Vec<u32> = ranked(before, TWINS_MAX).into_iter().map(|(it, _)| it).collect();
+        best.sort_unstable();
+        best
+    }
+}
+
+/// So many of those who share the most, the best first; equal ones by ordinal.
+fn ranked(shared: impl Iterator<Item = (u32, f32)>, most: usize) -> Vec<(u32, f32)> {
+    let mut ranked: Vec<(u32, f32)> = shared.collect();
+    let better = |a: &(u32, f32), b: &(u32, f32)| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0));
+    if ranked.len() > most {
+        ranked.select_nth_unstable_by(most, better);
+        ranked.truncate(most);
+    }
+    ranked.sort_unstable_by(better);
+    ranked
 }
 
 /// A hasher for ordinals, which nobody chooses: one multiplication spreads them.

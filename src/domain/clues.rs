@@ -5,6 +5,7 @@ use crate::domain::company_name::CompanyName;
 use crate::domain::domain_name::DomainName;
 use crate::domain::email::Email;
 use crate::domain::free_mail;
+use crate::domain::match_keys::Known;
 use crate::domain::text::Malformed;
 use serde::{Deserialize, Serialize};
 
@@ -115,6 +116,32 @@ impl Clues {
             }
         }
         clues
+    }
+
+    /// A customer as the question, whether it is the `other`: by a name and a domain that both have,
+    /// or else by its own. `Netz (Berlin)` and `Bahn (Berlin)` do not have the name `Berlin`, which
+    /// is only a part of theirs.
+    #[must_use]
+    pub fn of_customer(known: &Known, other: &Known) -> Self {
+        let is_part = |name: &CompanyName| {
+            let longer = known.names.iter().filter(|it| it.tokens().len() > name.tokens().len());
+            let all_in =
+                |it: &CompanyName| name.tokens().iter().all(|word| it.tokens().contains(word));
+            longer.into_iter().any(all_in)
+        };
+        let both_have = |it: &&CompanyName| {
+            !is_part(it) && other.names.iter().any(|name| name.tokens() == it.tokens())
+        };
+        let name = known.names.iter().find(both_have).or(known.names.first());
+        let domains = || known.domains.iter();
+        let shared = domains().find(|it| other.domains.contains(it));
+        let shared = shared.or_else(|| domains().find(|it| other.email_domains.contains(it)));
+        Self {
+            name: name.cloned(),
+            domain: shared.or(known.domains.first()).cloned(),
+            email_domains: known.email_domains.clone(),
+            ignored: Vec::new(),
+        }
     }
 
     /// The company's name, folded.
@@ -233,7 +260,37 @@ mod tests {
         assert_eq!(clues.ignored().len(), 1_000 - EMAILS_MAX);
     }
 
+    #[test]
+    fn a_customer_asks_by_what_both_have() {
+        let asked = |names: [&str; 2], other: &str| {
+            let known = Known::new(names[0], &[], &[]).also_called(names[1]);
+            let clues = Clues::of_customer(&known, &Known::new(other, &[], &[]));
+            clues.name().unwrap().to_string()
+        };
+        assert_eq!(asked(["Meta", "Facebook"], "Facebook Inc."), "facebook");
+        assert_eq!(asked(["Meta", "Facebook"], "Globex"), "meta");
+        assert_eq!(asked(["Netz (Berlin)", "Bahn (Berlin)"], "Post (Berlin)"), "netz berlin");
+    }
+
     proptest! {
+        #[test]
+        fn what_was_read_is_read_again_unchanged(
+            name in "[A-Za-zà-ž0-9 &.,'()-]{0,20}|(acme|é|ß|&|gmbh|ltd)( (inc|zeta|ähre))?",
+            domain in "(https?://)?[a-zü0-9-]{1,5}\\.(com|co\\.uk|de)(/x)?",
+        ) {
+            let once = Clues::read(&Hints::new().company_name(name).domain(domain));
+            let again = Hints {
+                company_name: once.name().map(ToString::to_string),
+                domain: once.domain().map(ToString::to_string),
+                emails: Vec::new(),
+            };
+            let twice = Clues::read(&again);
+            let words = |it: &Clues| it.name().map(|it| it.tokens().to_vec());
+            prop_assert_eq!(words(&twice), words(&once));
+            prop_assert_eq!(twice.domain(), once.domain());
+            prop_assert_eq!(twice.ignored(), []);
+        }
+
         #[test]
         fn no_hint_makes_it_panic(name in any::<String>(), domain in any::<String>(), email in any::<String>()) {
             let _ = Clues::read(&Hints::new().company_name(name).domain(domain).email(email));

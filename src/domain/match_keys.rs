@@ -190,12 +190,18 @@ pub fn keys_of_clues(clues: &Clues) -> Vec<MatchKey> {
     clues.domain().into_iter().chain(clues.email_domains()).for_each(|it| keys.add_domain(it));
     if let Some(name) = clues.name() {
         keys.add_name(name);
-        // A letter more or less may have moved the name into the next bucket of lengths.
-        let count = letters(name.compact());
-        for near in [count, count.saturating_sub(1), count.saturating_add(1)] {
-            keys.add_ends(name, near);
-        }
+        keys.add_near_ends(name);
     }
+    keys.0
+}
+
+/// The keys by which a customer looks for others that may be the same: those that it is kept under,
+/// so that it makes no difference which of two looks for the other, and the ends that a typo may
+/// have moved.
+#[must_use]
+pub fn keys_of_twins(known: &Known) -> Vec<MatchKey> {
+    let mut keys = Keys(keys_of(known));
+    known.names.iter().for_each(|name| keys.add_near_ends(name));
     keys.0
 }
 
@@ -255,6 +261,14 @@ impl Keys {
     fn add_beginning(&mut self, kind: KeyKind, text: &str, count: usize) {
         if letters(text) >= count {
             self.add(kind, &text.chars().take(count).collect::<String>());
+        }
+    }
+
+    /// A letter more or less may have moved the name into the next bucket of lengths.
+    fn add_near_ends(&mut self, name: &CompanyName) {
+        let count = letters(name.compact());
+        for near in [count, count.saturating_sub(1), count.saturating_add(1)] {
+            self.add_ends(name, near);
         }
     }
 

@@ -21,6 +21,7 @@ pub mod display_name;
 pub mod document;
 pub mod domain_name;
 pub mod draft;
+pub mod duplicate;
 pub mod email;
 pub mod entitlement;
 pub mod event;

@@ -20,7 +20,7 @@ pub use decide::{Decision, decide};
 pub use evidence::{Evidence, EvidenceKind, Judgement};
 pub use explain::explain;
 pub use signs::{MISSING, Sign, Signs};
-pub use weigh::{Weighed, weigh};
+pub use weigh::{Weighed, weigh, weigh_alone};
 
 /// What an equal domain is worth alone (the contract of smart linking).
 pub const DOMAIN_WORTH: f64 = 0.95;

@@ -10,7 +10,7 @@ use crate::domain::delivery::{
 use crate::domain::text::{ExternalId, Line, Note};
 use crate::domain::usage::{DeliveryStatus, UsageEvent, UsageEventId};
 use crate::error::{Error, Result};
-use crate::page::PAGE_MAX;
+use crate::page::{PAGE_MAX, check_limit};
 use crate::tenure::Tenure;
 use crate::tx::Tx;
 use serde_json::json;
@@ -99,9 +99,7 @@ impl Tenure {
     /// is no error: the report and the usage events tell of it.
     pub fn deliver_usage(&self, limit: usize) -> Result<DeliveryReport> {
         let gateway = self.billing()?;
-        if !(1..=PAGE_MAX).contains(&limit) {
-            return Err(Error::invalid("limit", &limit.to_string(), "must be 1–1,000"));
-        }
+        check_limit(limit)?;
         let mut report = DeliveryReport::default();
         let mut left = limit;
         let is_due = || self.read(|view| Ok::<_, Error>(view.due_queue()?.is_some()));

@@ -1,8 +1,8 @@
 //! The outbox: what happened, read and acknowledged by whoever passes it on.
 
 use crate::domain::event::{Counter, CounterId, Event, EventId};
-use crate::error::{Error, Result};
-use crate::page::PAGE_MAX;
+use crate::error::Result;
+use crate::page::check_limit;
 use crate::store::query::{After, Query};
 use crate::tx::{Tx, View};
 use crate::value::Value;
@@ -31,11 +31,9 @@ impl View<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] when `limit` is not 1–1,000.
+    /// [`Error::Invalid`](crate::Error::Invalid) when `limit` is not 1–1,000.
     pub fn events(&self, after: Option<EventId>, limit: usize) -> Result<Vec<Event>> {
-        if !(1..=PAGE_MAX).contains(&limit) {
-            return Err(Error::invalid("limit", &limit.to_string(), "must be 1–1,000"));
-        }
+        check_limit(limit)?;
         let after = after.map(|id| After { value: Value::Null, key: id.into() });
         self.find(&Query::all().after(after).limit(limit))
     }

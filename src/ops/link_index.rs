@@ -18,8 +18,10 @@ use crate::domain::run::filter::{Filter, Line, pattern};
 use crate::domain::run::{Entry, Run as _, found_near};
 use crate::error::{Error, Result};
 use crate::ops::runs::damaged;
+use crate::store::query::{After, Query};
 use crate::tx::View;
-use cache::{OrgLinks, Profile, Snapshot};
+use crate::value::Value;
+use cache::{Numbered, OrgLinks, Profile, Snapshot};
 use std::cell::RefCell;
 use std::sync::Arc;
 use warm_run::{WarmRun, Weights};
@@ -204,10 +206,24 @@ impl LinkIndex<'_> {
         let Some(stored) = self.view.get::<LinkProfile>(LinkProfileId::of(ordinal))? else {
             return Ok(None);
         };
-        let known = stored.known().map_err(damaged::<LinkProfile>)?;
-        let profile = Arc::new(Profile { customer: stored.customer_id, known });
+        let profile = unpacked(&stored)?;
         self.view.link_cache().keep_profile(&self.state.links, ordinal, &profile);
         Ok(Some(profile))
+    }
+
+    /// The first profiles behind an ordinal, at most so many; some of them may be gone.
+    pub(crate) fn profiles_after(&self, ordinal: u32, most: usize) -> Result<Vec<Numbered>> {
+        let after = After { value: Value::Null, key: LinkProfileId::of(ordinal).uuid() };
+        let stored = self.view.find::<LinkProfile>(&Query::all().after(Some(after)).limit(most))?;
+        let numbered = |it: &LinkProfile| {
+            let ordinal = it.id.ordinal().map_err(damaged::<LinkProfile>)?;
+            Ok((ordinal, unpacked(it)?))
+        };
+        let mut profiles = stored.iter().map(numbered).collect::<Result<Vec<_>>>()?;
+        // What waits comes behind all that is stored.
+        let left = most.saturating_sub(profiles.len());
+        profiles.extend(self.view.waiting().iter().flat_map(|it| it.after(ordinal)).take(left));
+        Ok(profiles)
     }
 
     /// Adds the ordinals that a run has for a hash.
@@ -247,6 +263,11 @@ impl LinkIndex<'_> {
         self.view.link_cache().keep_filter(&self.state.links, run, part, filter);
         Ok(may_hold)
     }
+}
+
+fn unpacked(stored: &LinkProfile) -> Result<Arc<Profile>> {
+    let known = stored.known().map_err(damaged::<LinkProfile>)?;
+    Ok(Arc::new(Profile { customer: stored.customer_id, known }))
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod customers;
 mod delivery;
 mod delivery_queue;
 mod display_names;
+mod duplicates;
 mod entitlements;
 mod events;
 mod features;

@@ -9,12 +9,12 @@ use tenure::store::StoreError;
 use tenure::store::memory::MemoryStore;
 use tenure::value::{Row, Value};
 use tenure::{
-    Config, ContactDraft, Customer, CustomerDraft, CustomerId, Error, Hints, LinkDiscrepancyKind,
-    Result, SmartLink, Store, Tenure, Tx,
+    AliasKind, Config, ContactDraft, Customer, CustomerDraft, CustomerId, Error, Hints,
+    LinkDiscrepancyKind, Result, SmartLink, Store, Tenure, Tx,
 };
 
 /// One empty store of every backend.
-fn stores() -> Vec<Arc<dyn Store>> {
+pub fn stores() -> Vec<Arc<dyn Store>> {
     vec![
         Arc::new(MemoryStore::new()),
         #[cfg(feature = "sqlite")]
@@ -22,7 +22,7 @@ fn stores() -> Vec<Arc<dyn Store>> {
     ]
 }
 
-fn handle(store: &Arc<dyn Store>) -> Tenure {
+pub fn handle(store: &Arc<dyn Store>) -> Tenure {
     Tenure::open(Arc::clone(store)).unwrap()
 }
 
@@ -86,6 +86,16 @@ fn all_answers(tenure: &Tenure) -> Vec<Vec<(CustomerId, String, f64)>> {
     names.chain(domains).chain(emails).map(|hints| found(tenure, &hints)).collect()
 }
 
+/// All pairs of duplicates, by customers, with how sure each is.
+fn all_pairs(tenure: &Tenure) -> Vec<(CustomerId, CustomerId, f64)> {
+    let page = tenure.read(|view| view.find_duplicates(0.3, 1_000, None)).unwrap();
+    assert_eq!(page.next, None);
+    let mut pairs: Vec<_> =
+        page.items.iter().map(|it| (it.first_id, it.second_id, it.confidence)).collect();
+    pairs.sort_by_key(|(first, second, _)| (*first, *second));
+    pairs
+}
+
 /// Something that happens to the n-th customer.
 #[derive(Debug, Clone)]
 enum Step {
@@ -94,6 +104,8 @@ enum Step {
     Move(usize, &'static str),
     Meet(usize, &'static str),
     Part(usize),
+    Call(usize, &'static str),
+    Forget(usize),
     Delete(usize),
     Restore(usize),
     Ask(&'static str),
@@ -111,6 +123,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (nth(), select(&DOMAINS[..])).prop_map(|(nth, domain)| Step::Move(nth, domain)),
         2 => (nth(), select(&EMAILS[..])).prop_map(|(nth, email)| Step::Meet(nth, email)),
         1 => nth().prop_map(Step::Part),
+        2 => (nth(), select(&NAMES[..])).prop_map(|(nth, name)| Step::Call(nth, name)),
+        1 => nth().prop_map(Step::Forget),
         1 => nth().prop_map(Step::Delete),
         1 => nth().prop_map(Step::Restore),
         1 => select(&NAMES[..]).prop_map(Step::Ask),
@@ -140,6 +154,13 @@ fn act(tx: &mut Tx<'_>, step: &Step, known: &mut Vec<CustomerId>) -> Result<()> 
             let contacts = tx.view().contacts(nth(who), false, 10, None)?;
             if let Some(first) = contacts.items.first() {
                 tx.remove_contact(first.id)?;
+            }
+        }
+        Step::Call(who, name) => drop(tx.add_alias(nth(who), AliasKind::Name, name)?),
+        Step::Forget(who) => {
+            let aliases = tx.view().aliases(nth(who), 10, None)?;
+            if let Some(newest) = aliases.items.first() {
+                tx.remove_alias(newest.id)?;
             }
         }
         Step::Delete(who) => tx.delete_customer(nth(who))?,
@@ -189,13 +210,15 @@ proptest! {
         for store in stores() {
             let tenure = tell(&store, &acts);
             assert_sound(&tenure);
-            let answers = all_answers(&tenure);
+            let (answers, pairs) = (all_answers(&tenure), all_pairs(&tenure));
+            prop_assert_eq!(&all_pairs(&forgetful(&store, 0)), &pairs, "remembering nothing");
             prop_assert_eq!(&all_answers(&handle(&store)), &answers, "opened again");
             prop_assert_eq!(&all_answers(&forgetful(&store, 0)), &answers, "remembering nothing");
             let other = handle(&store);
             other.rebuild_link_index(|_| ()).unwrap();
             assert_sound(&other);
             prop_assert_eq!(&all_answers(&other), &answers, "written anew");
+            prop_assert_eq!(&all_pairs(&other), &pairs, "written anew");
             prop_assert_eq!(&all_answers(&tenure), &answers, "with what was remembered before");
         }
     }

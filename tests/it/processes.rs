@@ -3,9 +3,13 @@
 
 use crate::child::{ORG, found, part, start};
 use crate::metered::CREDITS;
+use crate::support::race;
 use std::collections::HashMap;
 use std::io::Read;
-use tenure::{Error, HistoryFilter, PAGE_MAX, Quantity, Track};
+use std::process::Child;
+use tenure::{
+    CustomerDraft, Error, Hints, HistoryFilter, PAGE_MAX, Quantity, SmartLink, Tenure, Track,
+};
 
 const PROCESSES: usize = 4;
 const THREADS: usize = 4;
@@ -51,6 +55,63 @@ fn one_of_many() {
     }
 }
 
+/// The organisation that several processes link, each by another name.
+const NEW_ORG: &str = "org_2";
+const NAMES: [&str; 2] = ["Globex", "Initech"];
+
+/// Links the organisation, and tells whether that was new and to whom it is linked.
+fn linked(tenure: &Tenure, name: &str) -> (bool, String) {
+    loop {
+        match tenure.write(|tx| tx.smart_link(NEW_ORG, &Hints::new().company_name(name), None)) {
+            Ok(SmartLink::Linked(best)) => break (true, best.customer_id.to_string()),
+            Ok(SmartLink::AlreadyLinked { customer_id, .. }) => {
+                break (false, customer_id.to_string());
+            }
+            Err(error) if error.is_retryable() => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Plays one process that links. It prints what five threads of it were told.
+#[test]
+#[ignore = "a part of the test below"]
+fn one_that_links() {
+    let Some((tenure, process)) = part() else { return };
+    let name = NAMES[process.parse::<usize>().unwrap()];
+    for (is_new, customer) in race(5, |_| linked(&tenure.clone(), name)) {
+        println!("\nlinked {is_new} {customer}");
+    }
+}
+
+#[test]
+fn ten_links_of_one_organisation_from_two_processes_are_one_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tenure.db");
+    let (tenure, _) = found(&path, LIMIT);
+    for name in NAMES {
+        tenure.write(|tx| tx.create_customer(&CustomerDraft::named(name))).unwrap();
+    }
+    let children: Vec<_> = (0..NAMES.len())
+        .map(|process| start("processes::one_that_links", &path, &process.to_string()))
+        .collect();
+    let told: Vec<String> = children.into_iter().map(told).collect();
+    let lines = told.iter().flat_map(|it| it.lines());
+    let told: Vec<_> = lines.filter_map(|it| it.strip_prefix("linked ")?.split_once(' ')).collect();
+    assert_eq!(told.len(), 10);
+    assert_eq!(told.iter().filter(|(is_new, _)| *is_new == "true").count(), 1, "{told:?}");
+    let link = tenure.read(|view| view.link(NEW_ORG)).unwrap().unwrap();
+    assert!(told.iter().all(|(_, customer)| *customer == link.customer_id.to_string()), "{told:?}");
+}
+
+/// What a process printed, which went well.
+fn told(mut child: Child) -> String {
+    let mut told = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+    assert!(child.wait().unwrap().success(), "{told}");
+    told
+}
+
 #[test]
 fn many_processes_use_up_a_limit_and_do_not_pass_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -60,10 +121,8 @@ fn many_processes_use_up_a_limit_and_do_not_pass_it() {
         .map(|process| start("processes::one_of_many", &path, &process.to_string()))
         .collect();
     let mut total: HashMap<String, usize> = HashMap::new();
-    for mut child in children {
-        let mut told = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
-        assert!(child.wait().unwrap().success(), "{told}");
+    for child in children {
+        let told = told(child);
         for (outcome, count) in told.lines().filter_map(|line| line.split_once(' ')) {
             if let Ok(count) = count.parse::<usize>() {
                 *total.entry(outcome.to_owned()).or_default() += count;
@@ -93,10 +152,8 @@ fn a_limit_below_the_demand_of_many_processes_is_met_exactly() {
     let children: Vec<_> = (0..PROCESSES)
         .map(|process| start("processes::one_of_many", &path, &process.to_string()))
         .collect();
-    for mut child in children {
-        let mut told = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
-        assert!(child.wait().unwrap().success(), "{told}");
+    for child in children {
+        told(child);
     }
     let access = tenure.read(|view| view.check(customer, CREDITS)).unwrap();
     assert_eq!(access.current_usage, Quantity::from(173));

@@ -63,10 +63,10 @@ pub fn bounds(signs: &Signs, customers: u64) -> Bounds {
     let left: f64 = contradictions.map(|_| CONTRADICTED).product();
     let contract = left * (1.0 - doubt).min(CONFIDENCE_MAX);
     let equal = domain >= 1.0 || email >= 1.0 || name >= 1.0;
-    let held = equal && left >= 1.0 && figure(Sign::Near).abs() < f64::EPSILON;
+    let held = equal && left >= 1.0 && figure(Sign::Near) <= 0.0;
     // A name that several have says which of them it is no better than a die.
     let only_named = domain.max(email) < SAME_LABEL;
-    let share = if only_named { 1.0 / (1.0 + figure(Sign::Namesakes)) } else { 1.0 };
+    let share = if only_named { 1.0 / (1.0 + figure(Sign::Namesakes).max(0.0)) } else { 1.0 };
     Bounds {
         floor: if held { contract * (1.0 - opened) } else { 0.0 },
         ceiling: (contract + (CONFIDENCE_MAX - contract) * opened).min(share),

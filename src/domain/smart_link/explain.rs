@@ -3,7 +3,7 @@
 use super::bounds::name_similarity;
 use super::evidence::{Evidence, EvidenceKind, Judgement};
 use super::learned::{PAIR, RIVALS};
-use super::signs::{Sign, Signs};
+use super::signs::{MISSING, Sign, Signs};
 use super::trees::{self, Shares};
 use super::weigh::{Weighed, probability};
 use crate::domain::clues::Clues;
@@ -21,13 +21,16 @@ use crate::domain::match_keys::Known;
 pub fn explain(clues: &Clues, known: &Known, weighed: &Weighed) -> Judgement {
     let signs = &weighed.signs;
     let mut shares = Shares::default();
-    trees::share(PAIR, signs, &mut shares);
-    trees::share(RIVALS, signs, &mut shares);
-    let mut odds = trees::start(PAIR) + trees::start(RIVALS);
+    let has_rivals = signs.get(Sign::Rank) > MISSING;
+    let tables: &[_] = if has_rivals { &[PAIR, RIVALS] } else { &[PAIR] };
+    for table in tables {
+        trees::share(table, signs, &mut shares);
+    }
+    let mut odds = tables.iter().map(|table| trees::start(table)).sum();
     let mut compared = Vec::new();
     for (kind, share) in EvidenceKind::ALL.iter().zip(shares) {
         let (similarity, clue, known) = sides(*kind, clues, known, signs);
-        if similarity.is_some() || *kind == EvidenceKind::Rivals {
+        if similarity.is_some() || (has_rivals && *kind == EvidenceKind::Rivals) {
             compared.push((share, Evidence { kind: *kind, similarity, added: 0.0, clue, known }));
         } else {
             odds += share;

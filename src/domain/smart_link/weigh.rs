@@ -1,6 +1,6 @@
 //! How sure it is that each of several customers is meant.
 
-use super::bounds::{bounds, names_are_equal};
+use super::bounds::{Bounds, bounds, names_are_equal};
 use super::learned::{PAIR, RIVALS};
 use super::signs::{Sign, Signs};
 use super::{CONFIDENCE_MAX, trees};
@@ -55,10 +55,31 @@ pub fn weigh(
         if stand(&mut it.signs, &all) < RIVALS_MAX {
             let odds = it.signs.get(Sign::Odds) + trees::odds(RIVALS, &it.signs);
             let bounds = bounds(&it.signs, customers);
-            it.confidence = rounded(probability(odds).max(bounds.floor).min(bounds.ceiling));
+            it.confidence = within(bounds, odds);
         }
     }
     weighed
+}
+
+/// Weighs how likely `known` is meant by `clues` by what the two show, whoever else may be meant: the
+/// signs of rivals stay without a figure.
+#[must_use]
+pub fn weigh_alone(
+    clues: &Clues,
+    known: &Known,
+    customers: u64,
+    weight: &mut dyn FnMut(&str) -> f32,
+) -> Weighed {
+    let mut signs = Signs::of(clues, known, weight);
+    let odds = trees::odds(PAIR, &signs);
+    signs.set(Sign::Odds, odds);
+    let bounds = bounds(&signs, customers);
+    Weighed { confidence: within(bounds, odds), signs }
+}
+
+/// The confidence that log-odds are, within bounds.
+fn within(bounds: Bounds, odds: f32) -> f64 {
+    rounded(probability(odds).max(bounds.floor).min(bounds.ceiling))
 }
 
 /// The log-odds by which a candidate without rivals is taken to lead.

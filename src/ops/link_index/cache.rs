@@ -27,6 +27,9 @@ pub(crate) struct Profile {
     pub(crate) known: Known,
 }
 
+/// A profile with its ordinal.
+pub(crate) type Numbered = (u32, Arc<Profile>);
+
 /// What a handle and its clones remember.
 pub(crate) struct LinkCache {
     size_max: usize,

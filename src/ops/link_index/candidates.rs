@@ -1,11 +1,13 @@
 //! Whom a question may mean, and how telling its words are.
 
 use super::LinkIndex;
-use super::cache::Profile;
+use super::cache::{Numbered, Profile};
 use crate::domain::candidates::Search;
 use crate::domain::clues::Clues;
 use crate::domain::link_index::Term;
-use crate::domain::match_keys::{CANDIDATES_PER_KEY_MAX, KeyKind, keys_of_clues};
+use crate::domain::match_keys::{
+    CANDIDATES_PER_KEY_MAX, KeyKind, Known, MatchKey, keys_of_clues, keys_of_twins,
+};
 use crate::domain::word_weight::word_weight;
 use crate::error::Result;
 use std::collections::HashMap;
@@ -14,9 +16,23 @@ use std::sync::Arc;
 impl LinkIndex<'_> {
     /// The customers that share the most telling keys with the clues, the best first.
     pub(crate) fn candidates(&self, clues: &Clues) -> Result<Vec<Arc<Profile>>> {
+        let best = self.search(keys_of_clues(clues))?.best();
+        let profiles = best.into_iter().map(|ordinal| self.profile(ordinal));
+        profiles.filter_map(Result::transpose).collect()
+    }
+
+    /// The customers with an ordinal less than this that share the most telling keys with a customer
+    /// of whom `known` is known, by ordinal.
+    pub(crate) fn twins_before(&self, ordinal: u32, known: &Known) -> Result<Vec<Numbered>> {
+        let best = self.search(keys_of_twins(known))?.best_before(ordinal);
+        let profiles = best.into_iter().map(|it| Ok(self.profile(it)?.map(|found| (it, found))));
+        profiles.filter_map(Result::transpose).collect()
+    }
+
+    fn search(&self, keys: Vec<MatchKey>) -> Result<Search> {
         let mut having: Vec<u32> = Vec::new();
         let mut found: Vec<(KeyKind, std::ops::Range<usize>)> = Vec::new();
-        for key in keys_of_clues(clues) {
+        for key in keys {
             let start = having.len();
             let term = Term::of(key.kind, &key.text);
             self.each(term, CANDIDATES_PER_KEY_MAX, &mut |ordinal| having.push(ordinal))?;
@@ -32,8 +48,7 @@ impl LinkIndex<'_> {
             }
             search.take(kind, having.get(range).unwrap_or_default());
         }
-        let profiles = search.best().into_iter().map(|ordinal| self.profile(ordinal));
-        profiles.filter_map(Result::transpose).collect()
+        Ok(search)
     }
 
     /// The weights of words, for one question.

@@ -1,12 +1,13 @@
 //! What a transaction has changed of the index of smart linking and not written yet.
 
-use super::cache::Profile;
+use super::cache::{Numbered, Profile};
 use crate::domain::customer::CustomerId;
 use crate::domain::link_index::Term;
 use crate::domain::match_keys::{Known, keys_of};
 use crate::domain::run::{Entry, found};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
 use std::sync::Arc;
 
 /// How many entries may wait: of some 40,000 customers, about 20 MB.
@@ -79,6 +80,12 @@ impl Waiting {
 
     pub(super) fn profile(&self, ordinal: u32) -> Option<&Arc<Profile>> {
         self.profiles.get(&ordinal)
+    }
+
+    /// The profiles that wait behind an ordinal.
+    pub(super) fn after(&self, ordinal: u32) -> impl Iterator<Item = Numbered> {
+        let behind = self.profiles.range((Bound::Excluded(ordinal), Bound::Unbounded));
+        behind.map(|(ordinal, profile)| (*ordinal, Arc::clone(profile)))
     }
 
     /// Adds the ordinals that wait with a term.
