@@ -1,6 +1,6 @@
 //! The handle that a host keeps, and how transactions are run on it.
 
-use crate::builder::{Builder, Clock, Ids};
+use crate::builder::{Builder, Clock};
 use crate::config::Config;
 use crate::domain::billing::BillingGateway;
 use crate::domain::event::Event;
@@ -9,6 +9,7 @@ use crate::domain::link::ProductId;
 use crate::domain::org::{Org, OrgKey};
 use crate::domain::text::Name;
 use crate::error::{Error, Result};
+use crate::ids::Ids;
 use crate::ops::filters::Filters;
 use crate::ops::link_index::cache::LinkCache;
 use crate::store::{HostTransaction, OrgId, Store, StoreError, Unjoined, WriteBody, Writer};

@@ -1,10 +1,10 @@
 //! Transactions as operations see them: typed records, the instant, and the events that follow.
 
-use crate::builder::Ids;
 use crate::config::Config;
 use crate::domain::event::{Counter, CounterId, Event, EventId};
 use crate::domain::link::ProductId;
 use crate::error::{Error, Result};
+use crate::ids::Ids;
 use crate::ops::filters::Filters;
 use crate::ops::link_index::cache::LinkCache;
 use crate::ops::link_index::{LinkState, Waiting};
