@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::domain::billing::BillingGateway;
 use crate::error::Result;
+use crate::ids::Ids;
 use crate::store::Store;
 use crate::tenure::Tenure;
 use std::sync::Arc;
@@ -10,22 +11,6 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub(crate) type Clock = Arc<dyn Fn() -> OffsetDateTime + Send + Sync>;
-
-/// Where new ids come from.
-#[derive(Clone)]
-pub(crate) struct Ids(Arc<dyn Fn(OffsetDateTime) -> Uuid + Send + Sync>);
-
-impl Ids {
-    pub(crate) fn next(&self, now: OffsetDateTime) -> Uuid {
-        (self.0)(now)
-    }
-
-    /// A random number, as random as the ids are.
-    pub(crate) fn random(&self) -> u128 {
-        let id = (self.0)(OffsetDateTime::UNIX_EPOCH);
-        Uuid::new_v5(&id, b"random").as_u128()
-    }
-}
 
 /// A handle in the making: a store and what differs from the defaults.
 #[must_use = "`open` makes the handle"]
@@ -59,7 +44,7 @@ impl Builder {
     /// Takes new ids from `ids`, given the instant, instead of making UUIDs (version 7). For tests
     /// that compare runs; each must be new.
     pub fn ids(mut self, ids: impl Fn(OffsetDateTime) -> Uuid + Send + Sync + 'static) -> Self {
-        self.ids = Ids(Arc::new(ids));
+        self.ids = Ids::Given(Arc::new(ids));
         self
     }
 
@@ -118,7 +103,7 @@ impl Tenure {
         Builder {
             store: Arc::new(store),
             clock: Arc::new(system_clock),
-            ids: Ids(Arc::new(time_ordered_id)),
+            ids: Ids::time_ordered(),
             config: Config::default(),
             billing: None,
             warm: None,
@@ -129,10 +114,4 @@ impl Tenure {
 #[expect(clippy::disallowed_methods, reason = "the one place where time comes from the system")]
 fn system_clock() -> OffsetDateTime {
     OffsetDateTime::now_utc()
-}
-
-/// A UUID (version 7): it begins with the instant, so that new rows go to the end of their table.
-fn time_ordered_id(now: OffsetDateTime) -> Uuid {
-    let seconds = u64::try_from(now.unix_timestamp()).unwrap_or(0);
-    Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, now.nanosecond()))
 }

@@ -1,6 +1,6 @@
 //! The handle that a host keeps, and how transactions are run on it.
 
-use crate::builder::{Builder, Clock, Ids};
+use crate::builder::{Builder, Clock};
 use crate::config::Config;
 use crate::domain::billing::BillingGateway;
 use crate::domain::event::Event;
@@ -9,6 +9,7 @@ use crate::domain::link::ProductId;
 use crate::domain::org::{Org, OrgKey};
 use crate::domain::text::Name;
 use crate::error::{Error, Result};
+use crate::ids::Ids;
 use crate::ops::filters::Filters;
 use crate::ops::link_index::cache::LinkCache;
 use crate::store::{HostTransaction, OrgId, Store, StoreError, Unjoined, WriteBody, Writer};
@@ -178,7 +179,7 @@ impl Tenure {
         mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         self.list_org()?;
-        self.transact(|tx| body(tx), |_| Ok(()))
+        self.transact(|tx| body(tx), || Ok(()))
     }
 
     /// Runs `body` as [`write`](Self::write) does, then takes everything back: what it would have
@@ -191,22 +192,18 @@ impl Tenure {
         &self,
         mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<Preview<T>, E> {
-        let mut events = Vec::new();
-        let outcome = self.transact(
-            |tx| body(tx),
-            |announced| {
-                events = announced;
-                Err(StoreError::Aborted)
-            },
-        )?;
-        Ok(Preview { outcome, events })
+        let told = |tx: &mut Tx<'_>| {
+            let outcome = body(tx)?;
+            Ok(Preview { outcome, events: tx.finish_and_tell()? })
+        };
+        self.transact(told, || Err(StoreError::Aborted))
     }
 
-    /// Runs `body` in a transaction; `verdict`, given its events, decides whether it is kept.
+    /// Runs `body` in a transaction; `verdict` decides whether it is kept.
     fn transact<T, E: From<Error>>(
         &self,
         body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
-        verdict: impl FnMut(Vec<Event>) -> Result<(), StoreError>,
+        verdict: impl FnMut() -> Result<(), StoreError>,
     ) -> Result<T, E> {
         let _inside = Inside::enter(self.store_address())?;
         let scope = self.scope();
@@ -238,7 +235,7 @@ impl Tenure {
         let _inside = Inside::enter(self.store_address())?;
         // Not remembered as listed: the host may yet roll back.
         self.list_in(&mut |org, body| host.write(org, body))?;
-        self.run(&self.scope(), &mut |org, body| host.write(org, body), body, |_| Ok(()))
+        self.run(&self.scope(), &mut |org, body| host.write(org, body), body, || Ok(()))
     }
 
     fn run<T, E: From<Error>>(
@@ -246,17 +243,17 @@ impl Tenure {
         scope: &Scope,
         write: &mut WriteIn<'_>,
         mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
-        mut verdict: impl FnMut(Vec<Event>) -> Result<(), StoreError>,
+        mut verdict: impl FnMut() -> Result<(), StoreError>,
     ) -> Result<T, E> {
         let (mut outcome, mut changing) = (None, None);
         let written = write(self.org, &mut |writer| {
-            let (result, events, changes) = run(writer, scope, &mut body);
+            let (result, changes) = run(writer, scope, &mut body);
             let kept = result.is_ok();
             outcome = Some(result);
             if !kept {
                 return Err(StoreError::Aborted);
             }
-            verdict(events)?;
+            verdict()?;
             changing = self.warm().map(|warm| warm.changing(self.org, &changes));
             Ok(())
         });
@@ -352,18 +349,19 @@ impl Tenure {
     }
 }
 
-/// What a body returned, together with the events it leaves and what it changed.
+/// What a body returned, together with what it changed.
 fn run<T, E: From<Error>>(
     writer: &mut dyn Writer,
     scope: &Scope,
     body: &mut dyn FnMut(&mut Tx<'_>) -> Result<T, E>,
-) -> (Result<T, E>, Vec<Event>, Changes) {
+) -> (Result<T, E>, Changes) {
     let mut tx = Tx::new(writer, scope);
-    let finished = body(&mut tx).and_then(|value| Ok((value, tx.finish()?)));
-    match finished {
-        Ok((value, events)) => (Ok(value), events, tx.noted()),
-        Err(error) => (Err(error), Vec::new(), Changes::default()),
-    }
+    let finished = body(&mut tx).and_then(|value| {
+        tx.finish()?;
+        Ok(value)
+    });
+    let changes = if finished.is_ok() { tx.noted() } else { Changes::default() };
+    (finished, changes)
 }
 
 /// What a transaction came to, from what the store says and what its body returned.

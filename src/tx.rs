@@ -1,28 +1,31 @@
 //! Transactions as operations see them: typed records, the instant, and the events that follow.
 
-use crate::builder::Ids;
 use crate::config::Config;
 use crate::domain::event::{Counter, CounterId, Event, EventId};
 use crate::domain::link::ProductId;
 use crate::error::{Error, Result};
+use crate::ids::Ids;
 use crate::ops::filters::Filters;
 use crate::ops::link_index::cache::LinkCache;
 use crate::ops::link_index::{LinkState, Waiting};
 use crate::ops::offer::Offer;
 use crate::page::{Cursor, PAGE_MAX, Page, check_limit};
-use crate::store::query::{Op, Query};
+use crate::record::Record as _;
+use crate::store::query::{After, Op, Query};
 use crate::store::schema::{Col, Table};
 use crate::store::{OrgId, Reader, StoreError, Writer};
 use crate::tables::Stored;
-use crate::value::{Row, Value};
+use crate::value::{Row, Value, to_json};
 use crate::warm::Changes;
 use serde_json::Value as Json;
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 const SEQUENCE: Col = <Event as Stored>::TABLE.col("sequence");
+const DATA: Col = <Event as Stored>::TABLE.col("data");
 
 /// What an operation knows of the handle that it was called on.
 pub(crate) struct Scope {
@@ -230,7 +233,7 @@ pub struct Tx<'t> {
     writer: &'t mut dyn Writer,
     scope: &'t Scope,
     /// What happened so far, numbered and written when the body is done.
-    events: Vec<Event>,
+    events: Vec<Announced>,
     /// Changes made so far.
     changes: usize,
     /// The operation that failed after it had changed something.
@@ -239,6 +242,15 @@ pub struct Tx<'t> {
     noted: Changes,
     /// What of the index of smart linking is written when the body is done.
     waiting: Waiting,
+}
+
+/// What happened, in as little room as it can wait in: a transaction may bring ten thousand.
+struct Announced {
+    name: Cow<'static, str>,
+    subject: Uuid,
+    customer: Option<crate::CustomerId>,
+    /// JSON.
+    data: String,
 }
 
 impl<'t> Tx<'t> {
@@ -347,23 +359,16 @@ impl<'t> Tx<'t> {
     }
 
     /// Notes what happened, to be written with the change.
+    #[expect(clippy::needless_pass_by_value, reason = "it is made for this, where it happens")]
     pub(crate) fn announce(
         &mut self,
-        name: impl Into<String>,
+        name: impl Into<Cow<'static, str>>,
         subject: impl Into<Uuid>,
         customer: impl Into<Option<crate::CustomerId>>,
         data: Json,
     ) {
-        self.events.push(Event {
-            id: EventId::from(Uuid::nil()),
-            sequence: 0,
-            name: name.into(),
-            subject: subject.into(),
-            customer_id: customer.into(),
-            performed_by: self.scope.actor.to_string(),
-            data,
-            occurred_at: self.scope.now,
-        });
+        let (name, subject, customer) = (name.into(), subject.into(), customer.into());
+        self.events.push(Announced { name, subject, customer, data: to_json(&data) });
     }
 
     /// Runs an operation that makes several changes. If it fails after the first of them, the whole
@@ -393,8 +398,7 @@ impl<'t> Tx<'t> {
     }
 
     /// Writes what waits, then numbers and writes the events: the last thing that a transaction does.
-    /// Returns them.
-    pub(crate) fn finish(&mut self) -> Result<Vec<Event>> {
+    pub(crate) fn finish(&mut self) -> Result<()> {
         if let Some(error) = self.spoiled.take() {
             let rule = format!(
                 "an operation of this transaction failed half-way, so none is kept: {error}"
@@ -402,19 +406,45 @@ impl<'t> Tx<'t> {
             return Err(Error::rule(rule));
         }
         self.write_link_index()?;
-        let mut events = std::mem::take(&mut self.events);
+        let events = std::mem::take(&mut self.events);
         if events.is_empty() {
-            return Ok(events);
+            return Ok(());
         }
         let first = self.last_sequence()?.saturating_add(1);
-        for (event, sequence) in events.iter_mut().zip(first..) {
-            event.sequence = sequence;
-            event.id = EventId::of(self.scope.org.uuid(), sequence);
-            if !self.writer.insert(Event::TABLE, crate::record::Record::to_row(event))? {
+        for (announced, sequence) in events.into_iter().zip(first..) {
+            let row = self.event_row(announced, sequence);
+            if !self.writer.insert(Event::TABLE, row)? {
                 let (table, columns) = (Event::TABLE.name, &["id"]);
                 return Err(Error::Store(StoreError::Conflict { table, columns }));
             }
         }
-        Ok(events)
+        Ok(())
+    }
+
+    /// Does what [`finish`](Self::finish) does, and returns the events that it wrote.
+    pub(crate) fn finish_and_tell(&mut self) -> Result<Vec<Event>> {
+        let last = EventId::of(self.scope.org.uuid(), self.last_sequence()?);
+        self.finish()?;
+        let after = After { value: Value::Null, key: last.into() };
+        self.view().all(Query::all().after(Some(after)))
+    }
+
+    /// The row of what happened.
+    fn event_row(&self, announced: Announced, sequence: i64) -> Row {
+        let event = Event {
+            id: EventId::of(self.scope.org.uuid(), sequence),
+            sequence,
+            name: announced.name.into_owned(),
+            subject: announced.subject,
+            customer_id: announced.customer,
+            performed_by: self.scope.actor.to_string(),
+            data: Json::Null,
+            occurred_at: self.scope.now,
+        };
+        let mut row = event.to_row();
+        if let Some(data) = row.0.get_mut(DATA.index) {
+            *data = Value::Json(announced.data);
+        }
+        row
     }
 }

@@ -59,9 +59,10 @@ impl CompanyName {
     /// A name that consists of nothing but legal forms keeps its last one as its only token.
     #[must_use]
     pub fn fold(name: &str) -> Self {
-        let read: String = name.chars().take(READ_MAX).collect();
+        let end = name.char_indices().nth(READ_MAX).map(|(end, _)| end);
+        let read = end.and_then(|end| name.get(..end)).unwrap_or(name);
         let mut tokens: Vec<String> = Vec::new();
-        for chunk in folded(&read).split(|c: char| !is_part_of_word(c)) {
+        for chunk in folded(read).split(|c: char| !is_part_of_word(c)) {
             words_of(chunk, &mut tokens);
         }
         tokens.truncate(TOKENS_MAX);
@@ -150,9 +151,12 @@ impl CompanyName {
     /// The name in the letters of the Latin alphabet, as far as its script spells sounds: Greek,
     /// Cyrillic, Georgian, Armenian, kana, Hangul. Others stay.
     #[must_use]
-    pub fn latin(&self) -> Self {
+    pub fn latin(self) -> Self {
+        if self.compact.is_ascii() {
+            return self;
+        }
         let tokens: Vec<String> = self.tokens.iter().map(|word| letters::latin(word)).collect();
-        Self { compact: tokens.concat(), tokens, legal_forms: self.legal_forms.clone() }
+        Self { compact: tokens.concat(), tokens, legal_forms: self.legal_forms }
     }
 }
 
@@ -188,22 +192,27 @@ pub fn name_key(name: &str) -> String {
 /// The words of what stands between two spaces: initials with dots are one (`S.A.R.L.`), other
 /// dots end a word (`Co.Ltd`), apostrophes join (`McDonald's`).
 fn words_of(chunk: &str, words: &mut Vec<String>) {
-    let parts = || chunk.split('.').filter(|part| !part.is_empty());
-    let texts: Vec<String> = if parts().all(|part| part.chars().nth(1).is_none()) {
-        vec![parts().collect()]
-    } else {
-        parts().map(str::to_owned).collect()
-    };
-    for text in texts {
+    let mut add = |text: &str| {
         let word: String = text.chars().filter(|c| is_letter(*c)).take(TOKEN_MAX).collect();
-        unglued(&word, words);
+        unglued(word, words);
+    };
+    // Of nothing but single letters, the dots are no letters and go with the rest.
+    if chunk.split('.').all(|part| part.chars().nth(1).is_none()) {
+        add(chunk);
+    } else {
+        chunk.split('.').for_each(add);
     }
 }
 
 /// The word, and apart from it the legal forms that are written onto it.
-fn unglued(word: &str, words: &mut Vec<String>) {
+fn unglued(word: String, words: &mut Vec<String>) {
+    if word.is_ascii() {
+        // The scripts that write so have letters of their own.
+        words.extend(Some(word).filter(|word| !word.is_empty()));
+        return;
+    }
     let mut after = Vec::new();
-    let mut rest = word;
+    let mut rest = word.as_str();
     while let Some((first, second)) = legal_form::unglue(rest) {
         if legal_form::is_glued(first) {
             words.push(first.to_owned());
@@ -239,6 +248,9 @@ fn join_initials(tokens: &mut Vec<String>) {
         let mut letters = token.chars();
         letters.next().is_some_and(char::is_lowercase) && letters.next().is_none()
     };
+    if !tokens.windows(2).any(|pair| pair.iter().all(|token| is_initial(token))) {
+        return;
+    }
     let mut joined: Vec<String> = Vec::with_capacity(tokens.len());
     let mut in_run = false;
     for token in tokens.drain(..) {

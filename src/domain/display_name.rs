@@ -59,12 +59,41 @@ const ANIMALS: [&str; 64] = [
     "Whale", "Wolf", "Wren",
 ];
 
+/// How many attempts are made with numbers of one length.
+const ATTEMPTS: u32 = 4;
+
+/// How many digits a number has at first, and how many more at most.
+const DIGITS: u32 = 2;
+const LONGER_MAX: u32 = 10;
+
+/// How many numbers there are for the names of an attempt.
+fn spread(attempt: u32) -> u128 {
+    let longer = attempt.div_euclid(ATTEMPTS).min(LONGER_MAX);
+    10_u128.saturating_pow(DIGITS.saturating_add(longer))
+}
+
+/// The attempt to begin with where about so many names are taken: the first whose names are free
+/// ninety-nine times out of a hundred.
+///
+/// ```
+/// use tenure::domain::display_name::{first_attempt, friendly};
+///
+/// assert!(friendly(u128::MAX, first_attempt(50_000)).len() > friendly(u128::MAX, 0).len());
+/// ```
+#[must_use]
+pub fn first_attempt(taken: u64) -> u32 {
+    const PAIRS: u128 = 64 * 64;
+    let wanted = u128::from(taken).saturating_mul(100);
+    let are_enough = |attempt: &u32| PAIRS.saturating_mul(spread(*attempt)) >= wanted;
+    let mut attempts = (0..LONGER_MAX).map(|longer| longer.saturating_mul(ATTEMPTS));
+    attempts.find(are_enough).unwrap_or(LONGER_MAX * ATTEMPTS)
+}
+
 /// The name that `random` stands for: an adjective, an animal and a number. There are 409,600 short
 /// ones; the more often a name was taken (`attempt`), the longer the number gets.
 #[must_use]
 pub fn friendly(random: u128, attempt: u32) -> String {
-    let digits = attempt.div_euclid(4).saturating_add(2).min(12);
-    let spread = 10_u128.saturating_pow(digits);
+    let spread = spread(attempt);
     let pick = |words: &[&'static str; 64], by: u128| {
         let place = usize::try_from(by.rem_euclid(64)).unwrap_or(0);
         words.get(place).copied().unwrap_or("Bold")
@@ -103,6 +132,13 @@ mod tests {
         for words in [ADJECTIVES, ANIMALS] {
             assert!(words.windows(2).all(|pair| pair[0] < pair[1]));
         }
+    }
+
+    #[test]
+    fn names_get_longer_when_one_in_a_hundred_is_taken() {
+        let first = [0, 1, 4_096, 4_097, 40_960, 40_961, 409_601].map(first_attempt);
+        assert_eq!(first, [0, 0, 0, 4, 4, 8, 12]);
+        assert_eq!(spread(first_attempt(u64::MAX)), 10_u128.pow(12));
     }
 
     #[test]

@@ -6,16 +6,29 @@
 //! joined. They come from general knowledge of the forms that registers use, and their short forms
 //! and translations.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 /// The most tokens that one form has.
 pub const TOKENS_MAX: usize = 6;
 
 /// The longest legal form that ends `tokens`: how many tokens it has, and the form.
 pub(crate) fn at_end(tokens: &[String]) -> Option<(usize, &'static str)> {
+    /// The words with which a form ends: few names end in one, so that few are looked at further.
+    static LAST: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+        ENDING.iter().map(|form| form.rsplit_once(' ').map_or(*form, |(_, last)| last)).collect()
+    });
+    tokens.last().filter(|last| LAST.contains(last.as_str()))?;
     longest(tokens, ENDING, |count| tokens.get(tokens.len().checked_sub(count)?..))
 }
 
 /// The longest legal form with which `tokens` begin: how many tokens it has, and the form.
 pub(crate) fn at_start(tokens: &[String]) -> Option<(usize, &'static str)> {
+    /// The words with which a form begins.
+    static FIRST: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+        LEADING.iter().map(|form| form.split_once(' ').map_or(*form, |(first, _)| first)).collect()
+    });
+    tokens.first().filter(|first| FIRST.contains(first.as_str()))?;
     longest(tokens, LEADING, |count| tokens.get(..count))
 }
 
@@ -163,6 +176,13 @@ mod tests {
             assert!(table.iter().all(|form| form.split(' ').count() <= TOKENS_MAX));
         }
         assert!(GLUED.is_sorted_by_key(|form| std::cmp::Reverse(form.chars().count())));
+    }
+
+    #[test]
+    fn every_form_is_found_whole() {
+        let whole = |form: &&'static str| (form.split(' ').count(), *form);
+        assert!(ENDING.iter().all(|form| at_end(&tokens(form)) == Some(whole(form))));
+        assert!(LEADING.iter().all(|form| at_start(&tokens(form)) == Some(whole(form))));
     }
 
     #[test]

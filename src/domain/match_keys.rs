@@ -141,8 +141,8 @@ impl Known {
     fn add_name(&mut self, name: &str) {
         let name = CompanyName::fold(name).latin();
         // `(India)` names no company.
-        let telling = name.tokens().iter().any(|word| !is_common(word));
-        if !name.is_degenerate() && (telling || self.names.is_empty()) {
+        let is_telling = || name.tokens().iter().any(|word| !is_common(word));
+        if !name.is_degenerate() && (self.names.is_empty() || is_telling()) {
             push_new(&mut self.names, name, NAMES_MAX);
         }
     }
@@ -171,28 +171,35 @@ fn push_new<T: PartialEq>(kept: &mut Vec<T>, new: T, most: usize) {
 /// ```
 #[must_use]
 pub fn keys_of(known: &Known) -> Vec<MatchKey> {
-    let mut keys = Keys::default();
+    let mut keys = Vec::new();
+    each_key_of(known, |kind, text| add_new(&mut keys, kind, text));
+    keys.truncate(KEYS_MAX);
+    keys
+}
+
+/// Hands the keys under which a customer is kept to `take`, some of them more than once.
+pub(crate) fn each_key_of(known: &Known, take: impl FnMut(KeyKind, &str)) {
+    let mut keys = Keys(take);
     known.domains.iter().for_each(|domain| keys.add_domain(domain));
     known.email_domains.iter().for_each(|domain| keys.add(KeyKind::Domain, domain.as_str()));
     for name in &known.names {
         keys.add_name(name);
         keys.add_ends(name, letters(name.compact()));
     }
-    keys.0.truncate(KEYS_MAX);
-    keys.0
 }
 
 /// The keys that a question looks up. Those that more than [`CANDIDATES_PER_KEY_MAX`] customers
 /// have are passed over.
 #[must_use]
 pub fn keys_of_clues(clues: &Clues) -> Vec<MatchKey> {
-    let mut keys = Keys::default();
+    let mut found = Vec::new();
+    let mut keys = Keys(|kind, text: &str| add_new(&mut found, kind, text));
     clues.domain().into_iter().chain(clues.email_domains()).for_each(|it| keys.add_domain(it));
     if let Some(name) = clues.name() {
         keys.add_name(name);
         keys.add_near_ends(name);
     }
-    keys.0
+    found
 }
 
 /// The keys by which a customer looks for others that may be the same: those that it is kept under,
@@ -200,19 +207,25 @@ pub fn keys_of_clues(clues: &Clues) -> Vec<MatchKey> {
 /// have moved.
 #[must_use]
 pub fn keys_of_twins(known: &Known) -> Vec<MatchKey> {
-    let mut keys = Keys(keys_of(known));
+    let mut found = keys_of(known);
+    let mut keys = Keys(|kind, text: &str| add_new(&mut found, kind, text));
     known.names.iter().for_each(|name| keys.add_near_ends(name));
-    keys.0
+    found
 }
 
-#[derive(Default)]
-struct Keys(Vec<MatchKey>);
+fn add_new(keys: &mut Vec<MatchKey>, kind: KeyKind, text: &str) {
+    if !keys.iter().any(|key| key.kind == kind && key.text == text) {
+        keys.push(MatchKey { kind, text: text.to_owned() });
+    }
+}
 
-impl Keys {
+/// Makes keys and hands each to a function: who needs but their hashes keeps no text of them.
+struct Keys<F>(F);
+
+impl<F: FnMut(KeyKind, &str)> Keys<F> {
     fn add(&mut self, kind: KeyKind, text: &str) {
-        let key = MatchKey { kind, text: text.to_owned() };
-        if !text.is_empty() && !self.0.contains(&key) {
-            self.0.push(key);
+        if !text.is_empty() {
+            (self.0)(kind, text);
         }
     }
 
@@ -230,9 +243,11 @@ impl Keys {
     }
 
     fn add_name(&mut self, name: &CompanyName) {
-        self.add(KeyKind::Compact, name.compact());
+        let compact = name.compact();
+        self.add(KeyKind::Compact, compact);
         if let [first, second, _, ..] = name.tokens() {
-            self.add(KeyKind::Compact, &format!("{first}{second}"));
+            let both = first.len().saturating_add(second.len());
+            self.add(KeyKind::Compact, compact.get(..both).unwrap_or_default());
         }
         if let [first, _, ..] = name.tokens() {
             self.add(KeyKind::Compact, first);
@@ -244,10 +259,10 @@ impl Keys {
         if name.tokens().len() > 1 {
             name.acronyms().iter().for_each(|it| self.add(KeyKind::Acronym, it));
         }
-        if ACRONYM_LETTERS.contains(&letters(name.compact())) {
-            self.add(KeyKind::Acronym, name.compact());
+        if ACRONYM_LETTERS.contains(&letters(compact)) {
+            self.add(KeyKind::Acronym, compact);
         }
-        self.add_beginning(KeyKind::Stem, name.compact(), STEM);
+        self.add_beginning(KeyKind::Stem, compact, STEM);
         if let [word] = name.tokens()
             && letters(word) > 4
         {
@@ -260,7 +275,7 @@ impl Keys {
     /// The first letters of a text that has as many.
     fn add_beginning(&mut self, kind: KeyKind, text: &str, count: usize) {
         if letters(text) >= count {
-            self.add(kind, &text.chars().take(count).collect::<String>());
+            self.add(kind, split_after(text, count).0);
         }
     }
 
@@ -277,14 +292,20 @@ impl Keys {
     /// short names.
     fn add_ends(&mut self, name: &CompanyName, length: usize) {
         let Some(count) = end_of(length) else { return };
-        let skip = letters(name.compact()).saturating_sub(count);
-        let end: String = name.compact().chars().skip(skip).collect();
+        let compact = name.compact();
+        let (_, end) = split_after(compact, letters(compact).saturating_sub(count));
         self.add(KeyKind::End, &format!("{count}{end}"));
         if name.tokens().len() == 1 {
-            let start: String = name.compact().chars().take(count).collect();
+            let (start, _) = split_after(compact, count);
             self.add(KeyKind::Start, &format!("{count}{start}"));
         }
     }
+}
+
+/// The first `count` letters of a text, and the rest.
+fn split_after(text: &str, count: usize) -> (&str, &str) {
+    let place = text.char_indices().nth(count).map(|(place, _)| place);
+    text.split_at_checked(place.unwrap_or(text.len())).unwrap_or((text, ""))
 }
 
 fn letters(text: &str) -> usize {

@@ -397,7 +397,8 @@ impl Tx<'_> {
     /// what must be unique is taken, so that what is free, as nearly always, is not looked up first.
     fn add_customer(&mut self, customer: &mut Customer) -> Result<()> {
         customer.short_id = slug(customer.name.as_str());
-        customer.display_name = friendly(self.random(), 0);
+        let attempt = self.first_name_attempt()?;
+        customer.display_name = friendly(self.random(), attempt);
         match self.insert(customer) {
             Err(Error::Store(StoreError::Conflict { .. })) => {
                 self.check_unique(customer)?;
@@ -409,7 +410,7 @@ impl Tx<'_> {
             inserted => drop(inserted?),
         }
         let first = customer.display_name.clone();
-        self.reserve_unused_name(customer)?;
+        self.reserve_unused_name(customer, attempt)?;
         if customer.display_name == first { Ok(()) } else { self.put(customer) }
     }
 

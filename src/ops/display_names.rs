@@ -1,7 +1,7 @@
 //! Display names: given, changed, kept reserved.
 
 use crate::domain::customer::{Customer, CustomerId};
-use crate::domain::display_name::{DisplayName, DisplayNameId, chosen, friendly};
+use crate::domain::display_name::{DisplayName, DisplayNameId, chosen, first_attempt, friendly};
 use crate::error::{Error, Result};
 use crate::store::query::Query;
 use crate::store::schema::Col;
@@ -14,7 +14,7 @@ const CREATED_AT: Col = <DisplayName as Stored>::TABLE.col("created_at");
 
 /// How many friendly names are tried. The last have eleven digits and more: whoever comes that far
 /// has no randomness.
-const TRIES: u32 = 64;
+const TRIES: usize = 64;
 const NONE_UNUSED: &str = "no unused display name was found";
 
 impl View<'_> {
@@ -90,10 +90,20 @@ impl Tx<'_> {
         })
     }
 
-    /// Reserves the display name of a new customer; if somebody has or had it, the customer gets
-    /// another friendly one.
-    pub(crate) fn reserve_unused_name(&mut self, customer: &mut Customer) -> Result<()> {
-        for attempt in 1..TRIES {
+    /// The first attempt at a display name: the more customers there are, the longer the names, so
+    /// that few are taken. Those that smart linking knows are counted already.
+    pub(crate) fn first_name_attempt(&self) -> Result<u32> {
+        Ok(first_attempt(self.view().link_index()?.size()))
+    }
+
+    /// Reserves the display name of a new customer, made by an attempt; if somebody has or had it,
+    /// the customer gets another friendly one.
+    pub(crate) fn reserve_unused_name(
+        &mut self,
+        customer: &mut Customer,
+        attempt: u32,
+    ) -> Result<()> {
+        for attempt in (attempt..).skip(1).take(TRIES) {
             let held = self.held_name(customer.id, &customer.display_name);
             if self.insert(&held)? {
                 return Ok(());
@@ -105,7 +115,7 @@ impl Tx<'_> {
 
     /// A friendly name that nobody has or had.
     fn unused_display_name(&self) -> Result<String> {
-        for attempt in 0..TRIES {
+        for attempt in (self.first_name_attempt()?..).take(TRIES) {
             let name = friendly(self.random(), attempt);
             if self.get::<DisplayName>(DisplayNameId::of(&name))?.is_none() {
                 return Ok(name);

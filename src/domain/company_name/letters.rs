@@ -11,15 +11,20 @@ pub(super) fn composed(text: &str) -> String {
     text.to_owned()
 }
 
-#[cfg(feature = "unicode")]
+/// Letters in lower case, without accents, in one form.
 pub(super) fn folded(text: &str) -> String {
+    if text.is_ascii() { text.to_ascii_lowercase() } else { folded_beyond_ascii(text) }
+}
+
+#[cfg(feature = "unicode")]
+fn folded_beyond_ascii(text: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
     let letters = text.nfkd().filter(|c| !is_accent(*c)).flat_map(char::to_lowercase);
     letters.filter(|c| !is_accent(*c)).flat_map(plain_letters).nfc().collect()
 }
 
 #[cfg(not(feature = "unicode"))]
-pub(super) fn folded(text: &str) -> String {
+fn folded_beyond_ascii(text: &str) -> String {
     let letters = text.chars().flat_map(char::to_lowercase);
     letters.filter(|c| !is_accent(*c)).flat_map(plain_letters).collect()
 }
@@ -84,4 +89,17 @@ const fn spells_sounds(c: char) -> bool {
     matches!(c,
         '\u{370}'..='\u{58f}' | '\u{10a0}'..='\u{10ff}' | '\u{3040}'..='\u{30ff}'
         | '\u{ac00}'..='\u{d7a3}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn plain_text_is_folded_as_any_other(text in "[ -~\\t\\n]{0,60}") {
+            prop_assert_eq!(folded(&text), folded_beyond_ascii(&text));
+        }
+    }
 }

@@ -73,7 +73,34 @@ fn typo(short: &str, long: &str, same_start: bool) -> f32 {
     if edits > allowed {
         return 0.0;
     }
-    (1.0 - 1.5 * measure(edits) / measure(many)).max(0.0)
+    let cost = match few == many {
+        // Of few letters, one exchanged makes another name too.
+        _ if edits == 1 && many > 5 && is_slip(short, long) => SLIP,
+        true => ANOTHER_LETTER,
+        false => MISSING_LETTER,
+    };
+    (1.0 - cost * measure(edits) / measure(many)).max(0.0)
+}
+
+/// What an edit costs, in letters: hands exchange neighbours and double a letter more often than
+/// they leave one out, and more often that than that they hit another, which makes another name
+/// (`globex`, `globes`).
+const SLIP: f32 = 1.0;
+const MISSING_LETTER: f32 = 1.5;
+const ANOTHER_LETTER: f32 = 2.0;
+
+/// Whether the one edit between two words exchanges neighbours or doubles a letter.
+fn is_slip(short: &str, long: &str) -> bool {
+    let letters = |text: &str| text.chars().collect::<Vec<char>>();
+    let (mut few, mut many) = (letters(short), letters(long));
+    if few.len() == many.len() {
+        few.sort_unstable();
+        many.sort_unstable();
+    } else {
+        few.dedup();
+        many.dedup();
+    }
+    few == many
 }
 
 /// A count as a measure; counts of letters are far below what a float holds exactly.

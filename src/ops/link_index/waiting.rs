@@ -3,7 +3,7 @@
 use super::cache::{Numbered, Profile};
 use crate::domain::customer::CustomerId;
 use crate::domain::link_index::Term;
-use crate::domain::match_keys::{Known, keys_of};
+use crate::domain::match_keys::{KEYS_MAX, Known, each_key_of};
 use crate::domain::run::{Entry, found};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -60,10 +60,14 @@ impl Entries {
 
 /// The terms under which a customer is found, in order, each once.
 pub(super) fn terms_of(known: &Known) -> Vec<Term> {
-    let keys = keys_of(known);
-    let mut terms: Vec<Term> = keys.iter().map(|key| Term::of(key.kind, &key.text)).collect();
+    let mut terms = Vec::with_capacity(32);
+    each_key_of(known, |kind, text| {
+        let term = Term::of(kind, text);
+        if terms.len() < KEYS_MAX && !terms.contains(&term) {
+            terms.push(term);
+        }
+    });
     terms.sort_unstable();
-    terms.dedup();
     terms
 }
 

@@ -47,6 +47,7 @@ impl ToSql for Bound<'_> {
 }
 
 /// Binds the org, then a whole row, then its seal if it has one, to the parameters of `statement`.
+/// What is not bound is null, as most columns of most rows are.
 pub(super) fn bind(
     statement: &mut Statement<'_>,
     weights: Option<&Weights>,
@@ -55,8 +56,11 @@ pub(super) fn bind(
 ) -> rusqlite::Result<()> {
     let seal = weights.map(|weights| Bound::Int(weights.seal(org, &row.0)));
     let values = std::iter::once(Bound::Id(org)).chain(row.0.iter().map(Bound::Value));
+    statement.clear_bindings();
     for (place, value) in (1..).zip(values.chain(seal)) {
-        statement.raw_bind_parameter(place, value)?;
+        if !matches!(value, Bound::Value(Value::Null)) {
+            statement.raw_bind_parameter(place, value)?;
+        }
     }
     Ok(())
 }
