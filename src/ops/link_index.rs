@@ -236,6 +236,8 @@ impl LinkIndex<'_> {
     ) -> Result<()> {
         let may_hold = match run.may_hold(hash, pattern) {
             Some(known) => known,
+            // A part of a filter costs more to read than the block that it may spare.
+            None if !self.view.link_cache().keeps_filters() => true,
             None => self.filter(run, hash)?,
         };
         if !may_hold {

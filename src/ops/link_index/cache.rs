@@ -17,6 +17,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
+/// From how many bytes of memory on filters are remembered.
+const FILTERS_FROM: usize = 1 << 20;
+
 /// In how many parts the profiles are locked.
 const SHARDS: usize = 16;
 
@@ -158,6 +161,11 @@ impl LinkCache {
         if let Some((slot, room)) = slot.zip(self.room(filter.size(), links)) {
             let _ = slot.set(Held { value: filter, used: true, _room: room });
         }
+    }
+
+    /// Whether filters are remembered: not if there is room for next to nothing.
+    pub(crate) const fn keeps_filters(&self) -> bool {
+        self.size_max >= FILTERS_FROM
     }
 
     /// Remembers the entries of a block of a run, if there is room.
