@@ -87,6 +87,22 @@ fn people_tell_a_customer_who_has_no_domain() {
 }
 
 #[test]
+fn a_label_is_told_beside_the_name_that_it_is_most_like() {
+    let label = |name, domain, known: &Known| {
+        let judgement = judged(&hints(name, domain, &[]), known);
+        let found = judgement.evidence.into_iter().find(|it| it.kind == EvidenceKind::Label);
+        let it = found.unwrap();
+        (it.clue, it.known, it.similarity.unwrap())
+    };
+    let globex = known("Globex", "globex.com");
+    let same = ("globex".to_owned(), "globex".to_owned(), 1.0);
+    assert_eq!(label("Globex", "pear.org", &globex), same);
+    assert_eq!(label("Pear", "globex.org", &globex), same);
+    let renamed = known("Initech", "initech.com").also_called("Globex");
+    assert_eq!(label("", "globex.org", &renamed), same);
+}
+
+#[test]
 fn the_reason_tells_both_sides() {
     let judgement = judged(&hints("Acme Labs", "acme.io", &[]), &known("Acme", "wonder.com"));
     let of = |kind| judgement.evidence.iter().find(|it| it.kind == kind).unwrap();
