@@ -105,6 +105,6 @@ proptest! {
 
     #[test]
     fn words_are_as_alike_from_either_side(a in "[a-e]{1,7}", b in "[a-e]{1,7}") {
-        prop_assert_eq!(words_alike(&a, &b), words_alike(&b, &a));
+        prop_assert!((words_alike(&a, &b) - words_alike(&b, &a)).abs() < f32::EPSILON);
     }
 }
