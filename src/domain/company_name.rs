@@ -4,6 +4,7 @@
 mod letters;
 
 use crate::domain::legal_form;
+use crate::domain::word_weight::is_common;
 use letters::{composed, folded, is_letter, is_part_of_word};
 
 /// How many characters of a name are read. The longest registered names have about 200.
@@ -264,6 +265,16 @@ fn join_initials(tokens: &mut Vec<String>) {
     *tokens = joined;
 }
 
+/// Whether these words can be all of a name behind a leading legal form: `UD Technology` is not a
+/// company of the form `UD` called `Technology`.
+fn names_it(words: &[String]) -> bool {
+    match words {
+        [] => false,
+        [word] => !is_common(word),
+        _ => true,
+    }
+}
+
 /// Takes legal forms off both ends until none is left, but never the last word.
 fn strip_legal_forms(tokens: &mut Vec<String>, found: &mut Vec<&'static str>) {
     loop {
@@ -273,7 +284,7 @@ fn strip_legal_forms(tokens: &mut Vec<String>, found: &mut Vec<&'static str>) {
             tokens.truncate(tokens.len().saturating_sub(count));
             found.push(form);
         } else if let Some((count, form)) = legal_form::at_start(tokens)
-            && count < tokens.len()
+            && tokens.get(count..).is_some_and(names_it)
         {
             tokens.drain(..count);
             found.push(form);

@@ -10,6 +10,7 @@ use crate::domain::company_name::{ACRONYM_LETTERS, CompanyName};
 use crate::domain::domain_name::DomainName;
 use crate::domain::email::Email;
 use crate::domain::free_mail;
+use crate::domain::place::is_place;
 use crate::domain::word_weight::is_common;
 use crate::record::words;
 
@@ -116,7 +117,8 @@ impl Known {
     }
 
     /// With one more name, behind those before. The first eight that tell anything are used. Of
-    /// `Berliner Verkehrsbetriebe (BVG)`, what stands before and within the brackets is a name too.
+    /// `Berliner Verkehrsbetriebe (BVG)`, what stands before and within the brackets is a name too,
+    /// unless it consists of places, usual words and numbers: `Acme (Thailand)` is not `Thailand`.
     ///
     /// ```
     /// use tenure::domain::match_keys::Known;
@@ -128,21 +130,22 @@ impl Known {
     /// ```
     #[must_use]
     pub fn also_called(mut self, name: &str) -> Self {
-        self.add_name(name);
+        self.add_name(CompanyName::fold(name));
         if let Some((before, rest)) = name.split_once('(')
             && let Some((within, _)) = rest.split_once(')')
         {
-            self.add_name(before);
-            self.add_name(within);
+            for part in [before, within].map(CompanyName::fold) {
+                if part.tokens().iter().any(|word| names_a_company(word)) {
+                    self.add_name(part);
+                }
+            }
         }
         self
     }
 
-    fn add_name(&mut self, name: &str) {
-        let name = CompanyName::fold(name).latin();
-        // `(India)` names no company.
-        let is_telling = || name.tokens().iter().any(|word| !is_common(word));
-        if !name.is_degenerate() && (self.names.is_empty() || is_telling()) {
+    fn add_name(&mut self, name: CompanyName) {
+        let name = name.latin();
+        if !name.is_degenerate() {
             push_new(&mut self.names, name, NAMES_MAX);
         }
     }
@@ -152,6 +155,13 @@ impl Known {
     pub fn names(&self) -> &[CompanyName] {
         &self.names
     }
+}
+
+/// Whether a word of a part of a name can name the company; a place, a usual word or a year only says
+/// which part of it is meant.
+fn names_a_company(word: &str) -> bool {
+    let is_number = word.bytes().all(|it| it.is_ascii_digit());
+    !is_number && !is_common(word) && !is_place(word)
 }
 
 fn push_new<T: PartialEq>(kept: &mut Vec<T>, new: T, most: usize) {

@@ -46,6 +46,7 @@ pub mod onboarding;
 pub mod org;
 pub mod packing;
 pub mod period;
+mod place;
 pub mod quantity;
 pub mod recurrence;
 pub(crate) mod run;

@@ -1,8 +1,11 @@
 //! The onboarding call: everything that a sign-up needs, in one.
 
-use super::clues::Hints;
+use super::clues::{Hints, domain_in, name_in};
 use super::contact::ContactDraft;
 use super::customer::CustomerId;
+use super::domain_name::DomainName;
+use super::email::Email;
+use super::likeness::labels;
 use super::smart_link::Evidence;
 use super::subscription::SubscriptionId;
 use super::text::{Code, Name};
@@ -107,6 +110,27 @@ impl Onboard {
     pub const fn since(mut self, created_at: OffsetDateTime) -> Self {
         self.created_at = Some(created_at);
         self
+    }
+
+    /// The domain that a new customer has for its own: the one that was given, else that of its
+    /// people's addresses, if it is the name in short or there is no name. Otherwise they may be an
+    /// agency's people, and whoever signs up from there next would be taken for this customer.
+    pub(crate) fn own_domain(&self) -> Option<DomainName> {
+        let of_people = || self.people_domain().filter(|it| self.is_called_like(it));
+        self.hints.domain.as_deref().and_then(|it| domain_in(it).ok()).or_else(of_people)
+    }
+
+    /// The domain of its people's addresses.
+    pub(crate) fn people_domain(&self) -> Option<DomainName> {
+        let mut emails = self.contact_email.iter().chain(&self.hints.emails);
+        emails.find_map(|it| Email::parse(it).ok()?.company_domain())
+    }
+
+    fn is_called_like(&self, domain: &DomainName) -> bool {
+        let name = self.hints.company_name.as_deref().and_then(|it| name_in(it).ok());
+        name.is_none_or(|name| {
+            labels::compare(&name, domain.label(), &mut |_| 1.0).label_covered >= 1.0
+        })
     }
 }
 
@@ -213,4 +237,29 @@ pub struct BackfillProgress {
     pub already_linked: usize,
     /// Of these, refused.
     pub failed: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_domain_of_an_address_is_the_customers_own_if_it_is_called_so() {
+        let own = |company: &str, email: &str| {
+            let request = Onboard::org("org_1").company(company).contact(email, "Ada King");
+            request.own_domain().map(|it| it.to_string())
+        };
+        for (company, email) in [
+            ("Beta Bakery GmbH", "ada@beta-bakery.de"),
+            ("Hope Education Group", "ada@hopeedu.de"),
+            ("", "ada@betabakery.de"),
+            ("GmbH", "ada@betabakery.de"),
+        ] {
+            assert_eq!(own(company, email), email.strip_prefix("ada@").map(Into::into));
+        }
+        assert_eq!(own("Beta Bakery", "ada@agency.com"), None);
+        assert_eq!(own("Beta Bakery", "ada@gmail.com"), None);
+        let given = Onboard::org("org_1").company("Beta").domain("agency.com");
+        assert_eq!(given.own_domain().unwrap().as_str(), "agency.com");
+    }
 }

@@ -5,7 +5,6 @@ use crate::domain::customer::{Customer, CustomerDraft, CustomerStatus};
 use crate::domain::domain_name::DomainName;
 use crate::domain::draft::Change;
 use crate::domain::email::Email;
-use crate::domain::free_mail;
 use crate::domain::link::LinkKind;
 use crate::domain::onboarding::{
     BillingOutcome, LinkStatus, Onboard, Onboarded, SmartLink, Suggestion,
@@ -175,12 +174,9 @@ impl Tx<'_> {
     /// product's id for it; with the domain or that id added where another customer has the name.
     fn draft_of(&self, request: &Onboard) -> Result<CustomerDraft> {
         let hints = &request.hints;
-        let domain = hints.domain.as_deref().and_then(|it| DomainName::parse(it).ok());
-        let mut emails = request.contact_email.iter().chain(&hints.emails);
-        let of_people = emails.find_map(|it| Email::parse(it).ok()?.company_domain());
-        let own = domain.filter(|it| !free_mail::is_shared(it)).or(of_people);
+        let (own, of_people) = (request.own_domain(), request.people_domain());
         let named = hints.company_name.as_deref().filter(|it| Name::parse(it).is_ok());
-        let shown = own.as_ref().map(DomainName::as_str);
+        let shown = own.as_ref().or(of_people.as_ref()).map(DomainName::as_str);
         let external = request.external_org_id.as_str();
         let name = named.or(shown).or(request.contact_email.as_deref()).unwrap_or(external);
         let mut draft = CustomerDraft::named(self.free_name(name, shown, external)?);

@@ -106,6 +106,21 @@ fn a_sign_up_without_a_name_is_called_by_what_is_known(world: &World) {
     assert_eq!(free.domain, None, "a free-mail provider is nobody's domain");
 }
 
+fn an_agency_is_not_taken_for_the_customer_that_its_people_signed_up(world: &World) {
+    let bakery = Onboard::org("org_1").company("Beta Bakery").contact("ada@agency.com", "Ada");
+    let bakery = onboard(world, &bakery);
+    let domain = |id| world.seen(|view| view.customer(id)).domain;
+    assert_eq!(domain(bakery.customer_id), None);
+    let agency =
+        onboard(world, &Onboard::org("org_2").company("Agency Partners").domain("agency.com"));
+    assert_eq!(agency.link_status, LinkStatus::Created);
+    assert_eq!(agency.suggestions.len(), 1, "its people are evidence all the same");
+
+    let motors = Onboard::org("org_3").company("Gamma Motors").contact("cem@gamma.com", "Cem");
+    let motors = onboard(world, &motors);
+    assert_eq!(domain(motors.customer_id).unwrap().as_str(), "gamma.com");
+}
+
 fn every_fault_of_a_sign_up_is_told_at_once_and_nothing_is_made(world: &World) {
     let request = Onboard::org("").contact("nobody", " ").checkout(" cs").stripe_subscription("");
     let error = world.refused(|tx| tx.onboard(&request));
@@ -182,6 +197,7 @@ stories! {
     a_second_store_of_a_known_customer_is_linked_to_it,
     a_sign_up_that_may_be_several_is_created_and_tells_whom_to_merge,
     a_name_that_is_taken_gets_the_domain_or_the_id_added,
+    an_agency_is_not_taken_for_the_customer_that_its_people_signed_up,
     a_sign_up_without_a_name_is_called_by_what_is_known,
     every_fault_of_a_sign_up_is_told_at_once_and_nothing_is_made,
     the_organisation_of_a_deleted_customer_waits_until_that_is_settled,

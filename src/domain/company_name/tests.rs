@@ -37,6 +37,9 @@ fn spellings_of_one_name_fold_to_the_same_words() {
         ("The The", "the the"),
         ("Limited Limited", "limited"),
         ("AG Insurance", "ag insurance"),
+        ("SAS Institute Inc.", "sas institute"),
+        ("UD Technology", "ud technology"),
+        ("PT Bank Central Asia Tbk", "bank central asia"),
         ("!!!", ""),
     ] {
         if cfg!(feature = "unicode") || name.is_ascii() {

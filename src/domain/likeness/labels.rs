@@ -39,12 +39,19 @@ pub fn compare(name: &CompanyName, label: &str, weight: &mut dyn FnMut(&str) -> 
         found += weight * measure(count) / measure(word.chars().count());
         rest = rest.get(skipped.saturating_add(count)..).unwrap_or_default();
     }
-    let compact: String = label.iter().collect();
     LabelSigns {
         label_covered: if label.is_empty() { 0.0 } else { measure(covered) / measure(label.len()) },
         name_covered: if all > 0.0 { found / all } else { 0.0 },
-        letters: super::names::narrow(strsim::jaro_winkler(name.compact(), &compact)),
+        letters: letters_alike(name, &label.iter().collect::<String>()),
     }
+}
+
+/// How alike the name written as one word and the label without its hyphens are, 0–1
+/// (Jaro–Winkler).
+#[must_use]
+pub fn letters_alike(name: &CompanyName, label: &str) -> f32 {
+    let label = label.replace('-', "");
+    super::names::narrow(strsim::jaro_winkler(name.compact(), &label))
 }
 
 /// The longest beginning of `word` in `label`: right at the start, or of three letters or more

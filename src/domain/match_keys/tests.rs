@@ -50,6 +50,28 @@ fn a_question_meets_a_customer_by_each_of_its_names() {
 }
 
 #[test]
+fn a_name_of_usual_words_is_an_alias_all_the_same() {
+    for alias in ["General Electric", "American Express", "Bank of America"] {
+        let known = Known::new("Acme", &[], &[]).also_called(alias);
+        assert!(meet(&known, &Hints::new().company_name(alias)), "{alias}");
+    }
+}
+
+#[test]
+fn what_stands_in_brackets_is_a_name_only_if_it_names_a_company() {
+    let names = |name: &str| {
+        let known = Known::new(name, &[], &[]);
+        known.names().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let bvg = ["berliner verkehrsbetriebe bvg", "berliner verkehrsbetriebe", "bvg"];
+    assert_eq!(names("Berliner Verkehrsbetriebe (BVG)"), bvg);
+    for part in ["Thailand", "Hong Kong", "H.K.", "South Africa", "Holdings", "1999"] {
+        let names = names(&format!("Acme ({part})"));
+        assert_eq!((names.len(), names[1].as_str()), (2, "acme"), "{part}");
+    }
+}
+
+#[test]
 fn a_customer_has_few_keys_and_one_without_a_name_none() {
     let domains: Vec<_> =
         (0..9).map(|n| DomainName::parse(&format!("acme{n}.com")).unwrap()).collect();

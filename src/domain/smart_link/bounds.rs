@@ -1,7 +1,7 @@
 //! The contract's figures: what evidence may be worth, and must be, as long as customers are few.
 
 use super::signs::{MISSING, Sign, Signs};
-use super::{CONFIDENCE_MAX, DOMAIN_WORTH, EMAIL_DOMAIN_WORTH, NAME_WORTH};
+use super::{CONFIDENCE_MAX, DOMAIN_WORTH, EMAIL_DOMAIN_WORTH, NAME_WORTH, SUGGESTION_FLOOR};
 
 /// Up to how many customers the contract's figures hold as they stand.
 const FEW: f64 = 100.0;
@@ -9,8 +9,12 @@ const FEW: f64 = 100.0;
 const MANY: f64 = 1_000.0;
 /// Below this similarity names do not agree.
 const NAMES_AGREE: f64 = 0.4;
-/// What each contradiction leaves of the contract's figure.
-const CONTRADICTED: f64 = 0.9;
+/// What each contradiction leaves of the contract's figure. A mail domain under another name is left
+/// below what is linked: agencies sign up many companies.
+const CONTRADICTED: f64 = 0.85;
+/// What is left of the likeness of two names of one word that are not equal: `Stripe` and `Strive`
+/// are two companies as well as a typo.
+const OTHER_WORD: f64 = 0.85;
 /// The similarity of `acme.com` and `acme.de`.
 const SAME_LABEL: f64 = 0.5;
 
@@ -30,7 +34,8 @@ pub struct Bounds {
 /// their doubts, and what is equal, uncontradicted and without a rival is worth no less. Among a
 /// hundred customers nobody can tell how rare an agreement is; from a thousand on it is measured,
 /// and the bounds open: in between, by the logarithm of the count. However many customers there
-/// are, nothing but a name that several of them have is worth no more than an equal share for each.
+/// are, nothing but a name that several of them have is worth no more than an equal share for each,
+/// or what a suggestion takes ([`SUGGESTION_FLOOR`]).
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "a count of customers needs few digits")]
 pub fn bounds(signs: &Signs, customers: u64) -> Bounds {
@@ -67,6 +72,8 @@ pub fn bounds(signs: &Signs, customers: u64) -> Bounds {
     // A name that several have says which of them it is no better than a die.
     let only_named = domain.max(email) < SAME_LABEL;
     let share = if only_named { 1.0 / (1.0 + figure(Sign::Namesakes).max(0.0)) } else { 1.0 };
+    // However many they are, they are worth a suggestion: nobody wants one more of them.
+    let share = share.max(SUGGESTION_FLOOR);
     Bounds {
         floor: if held { contract * (1.0 - opened) } else { 0.0 },
         ceiling: (contract + (CONFIDENCE_MAX - contract) * opened).min(share),
@@ -83,6 +90,8 @@ pub(super) fn name_similarity(signs: &Signs) -> Option<f64> {
         return Some(1.0);
     }
     let of_name = f64::midpoint(figure(Sign::AskedCovered), figure(Sign::KnownCovered));
+    let one_word = signs.get(Sign::AskedWords).max(signs.get(Sign::KnownWords)) <= 1.0;
+    let of_name = if one_word { of_name * OTHER_WORD } else { of_name };
     let of_label = both(signs, Sign::NameInKnownLabel, Sign::KnownLabelInName);
     let alike = of_name.max(of_label).max(figure(Sign::Acronym) * SAME_LABEL);
     Some(if alike < NAMES_AGREE { 0.0 } else { alike.min(1.0) })

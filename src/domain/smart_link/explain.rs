@@ -9,6 +9,7 @@ use super::weigh::{Weighed, probability};
 use crate::domain::clues::Clues;
 use crate::domain::company_name::CompanyName;
 use crate::domain::domain_name::DomainName;
+use crate::domain::likeness::labels;
 use crate::domain::match_keys::Known;
 
 /// Explains what was weighed of `clues` and the customer of whom `known` is known.
@@ -118,18 +119,30 @@ fn sides(
             let both = !clue.is_empty() && !known.is_empty();
             (figure(Sign::LegalForm).filter(|_| both), clue, known)
         }
-        EvidenceKind::Label => {
-            let best = [Sign::NameLikeKnownLabel, Sign::KnownLikeLabel, Sign::KnownLikeEmailLabel];
-            let best = best.into_iter().filter_map(figure).reduce(f64::max);
-            let (asked, called) = names();
-            let theirs = || known.domains.first().map(|it| it.label().to_owned());
-            let label =
-                clues.domain().or(clues.email_domains().first()).map(|it| it.label().to_owned());
-            match label {
-                Some(label) => (best, label, called),
-                None => (best, asked, theirs().unwrap_or_default()),
-            }
-        }
+        EvidenceKind::Label => closest_label(clues, known),
         EvidenceKind::Rivals | EvidenceKind::Contract => (None, String::new(), String::new()),
     }
+}
+
+/// The name and the label that are most alike, the one of the sign-up and the other of the
+/// customer: how alike they are, and both, the sign-up's first.
+fn closest_label(clues: &Clues, known: &Known) -> (Option<f64>, String, String) {
+    let label = |domain: &DomainName| domain.label().to_owned();
+    let asked_labels = clues.domain().into_iter().chain(clues.email_domains());
+    let of_domain = asked_labels.flat_map(|domain| {
+        let beside = move |name: &CompanyName| {
+            (labels::letters_alike(name, domain.label()), label(domain), name.to_string())
+        };
+        known.names().iter().map(beside)
+    });
+    let of_name = clues.name().into_iter().flat_map(|name| {
+        let beside = move |domain: &DomainName| {
+            (labels::letters_alike(name, domain.label()), name.to_string(), label(domain))
+        };
+        known.domains.iter().map(beside)
+    });
+    // The first of equals.
+    let closest = of_domain.chain(of_name).reduce(|a, b| if b.0 > a.0 { b } else { a });
+    closest
+        .map_or_else(Default::default, |(alike, clue, known)| (Some(f64::from(alike)), clue, known))
 }

@@ -87,6 +87,42 @@ fn people_tell_a_customer_who_has_no_domain() {
 }
 
 #[test]
+fn a_label_is_told_beside_the_name_that_it_is_most_like() {
+    let label = |name, domain, known: &Known| {
+        let judgement = judged(&hints(name, domain, &[]), known);
+        let found = judgement.evidence.into_iter().find(|it| it.kind == EvidenceKind::Label);
+        let it = found.unwrap();
+        (it.clue, it.known, it.similarity.unwrap())
+    };
+    let globex = known("Globex", "globex.com");
+    let same = ("globex".to_owned(), "globex".to_owned(), 1.0);
+    assert_eq!(label("Globex", "pear.org", &globex), same);
+    assert_eq!(label("Pear", "globex.org", &globex), same);
+    let renamed = known("Initech", "initech.com").also_called("Globex");
+    assert_eq!(label("", "globex.org", &renamed), same);
+}
+
+#[test]
+fn namesakes_are_suggested_however_many_they_are() {
+    for count in [2, 10, 11, 16] {
+        let suggested = decided(&hints("Acme", "", &[]), &vec!["Acme"; count]);
+        let Decision::Suggestions(suggested) = suggested else { panic!("{count}: {suggested:?}") };
+        assert_eq!(suggested.len(), count.min(SUGGESTIONS_MAX));
+    }
+}
+
+#[test]
+fn a_mail_domain_under_another_name_is_suggested() {
+    let acme = known("Acme Inc.", "acme.com");
+    let decided = |email: &str| {
+        let confidence = judged(&hints("Hooli", "", &[email]), &acme).confidence;
+        decide(vec![(0, confidence)], MIN_CONFIDENCE)
+    };
+    assert_eq!(decided("ada@acme.com"), Decision::Suggestions(vec![0]));
+    assert_eq!(decided("ada@hooli.com"), Decision::NoMatch);
+}
+
+#[test]
 fn the_reason_tells_both_sides() {
     let judgement = judged(&hints("Acme Labs", "acme.io", &[]), &known("Acme", "wonder.com"));
     let of = |kind| judgement.evidence.iter().find(|it| it.kind == kind).unwrap();
@@ -98,7 +134,14 @@ fn the_reason_tells_both_sides() {
 
 #[test]
 fn names_that_only_look_alike_are_not_linked() {
-    for (name, customer) in [("Globes", "Globex"), ("Acne", "Acme"), ("Costa", "Cosat")] {
+    for (name, customer) in [
+        ("Globes", "Globex"),
+        ("Acne", "Acme"),
+        ("Costa", "Cosat"),
+        ("Stripe", "Strive"),
+        ("Datadog", "Datadot"),
+        ("Airtable", "Fairtable"),
+    ] {
         let decision = decided(&hints(name, "", &[]), &[customer]);
         assert!(!matches!(decision, Decision::Linked(..)), "{name}: {decision:?}");
     }
