@@ -86,12 +86,12 @@ fn pairs_are_found_by_typos_legal_forms_domains_and_people(world: &World) {
     ] {
         create(world, name, domain);
     }
-    let people = create(world, "Gavin B.", "");
+    let people = create(world, "Hooli Labs", "");
     world.done(|tx| tx.upsert_contact(people, &ContactDraft::at("gavin@hooli.xyz")));
     let expected = [
         pair("Backerei Zollner", "Bäckerei Zöllner"),
         pair("GLOBEX Corp", "Globex Corporation"),
-        pair("Gavin B.", "Hooli"),
+        pair("Hooli", "Hooli Labs"),
         pair("Iniitech", "Initech"),
         pair("Iron Man Rockets", "Stark Industries"),
         pair("Umbrella Pharmaceuticals", "Umbrella Pharmaceuticals GmbH"),
