@@ -6,6 +6,7 @@ mod builder;
 mod config;
 pub mod domain;
 mod error;
+mod hash;
 mod ids;
 pub mod noun;
 mod ops;

@@ -1,8 +1,9 @@
 //! Which customers are looked at closely: those that share the most telling keys with a question.
 
 use crate::domain::match_keys::KeyKind;
+use crate::hash::Spread;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 
 /// How many candidates of a question are looked at closely.
 pub const CANDIDATES_MAX: usize = 16;
@@ -97,27 +98,6 @@ fn ranked(shared: impl Iterator<Item = (u32, f32)>, most: usize) -> Vec<(u32, f3
     }
     ranked.sort_unstable_by(better);
     ranked
-}
-
-/// A hasher for ordinals, which nobody chooses: one multiplication spreads them.
-#[derive(Debug, Default)]
-struct Spread(u64);
-
-impl Hasher for Spread {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u32(u32::from(*byte));
-        }
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        // The golden ratio of 2^64 (Knuth, The Art of Computer Programming 3, 6.4).
-        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(26);
-    }
 }
 
 #[cfg(test)]

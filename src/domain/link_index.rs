@@ -15,6 +15,7 @@ use super::customer::CustomerId;
 use super::match_keys::KeyKind;
 use super::packing::{Checksum, Damaged, Unpack, put_number, seal, unseal};
 use super::run::{HASH_BITS, Run};
+use crate::hash::{fnv1a, mixed};
 use crate::record::{id, noun};
 use crate::value::Packed;
 use uuid::Uuid;
@@ -77,19 +78,9 @@ impl Term {
     /// The term of a key. It is stored, so it is the same for ever: FNV-1a, whose bits are then
     /// mixed as `MurmurHash3` does.
     pub(crate) fn of(kind: KeyKind, text: &str) -> Self {
-        let kind = kind.as_str().bytes().chain([0]);
-        let hash = kind.chain(text.bytes()).fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash = fnv1a(kind.as_str().bytes().chain([0]).chain(text.bytes()));
         Self(mixed(hash) >> (64_u32.saturating_sub(HASH_BITS)))
     }
-}
-
-/// `hash` with every bit depending on every bit.
-pub(crate) const fn mixed(hash: u64) -> u64 {
-    let mut mixed = (hash ^ hash >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    mixed = (mixed ^ mixed >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    mixed ^ mixed >> 33
 }
 
 /// A run, as the manifest lists it. Never changed; merging makes another of it.

@@ -4,6 +4,7 @@
 
 use super::{Run, part_of};
 use crate::domain::packing::{Checksum, Damaged, seal, unseal};
+use crate::hash::mixed;
 use crate::value::Packed;
 use uuid::Uuid;
 
@@ -107,12 +108,8 @@ fn head<R: Run>(run: &R, part: u32) -> Checksum {
 
 /// The bits of a line that stand for `hash`: one in each word, so that they can be tested at once.
 pub(crate) const fn pattern(hash: u64) -> Line {
-    // The finish of MurmurHash3 spreads what the lines of one filter have in common.
-    let mut mixed = hash ^ hash >> 33;
-    mixed = mixed.wrapping_mul(0xff51_afd7_ed55_8ccd);
-    mixed ^= mixed >> 33;
-    mixed = mixed.wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    mixed ^= mixed >> 33;
+    // This spreads what the lines of one filter have in common.
+    let hash = mixed(hash);
     let mut line = [0; 8];
     let mut word = 0;
     while word < line.len() {
@@ -122,7 +119,7 @@ pub(crate) const fn pattern(hash: u64) -> Line {
             reason = "bounded by the length"
         )]
         {
-            line[word] = 1 << (mixed >> (word * 6) & 63);
+            line[word] = 1 << (hash >> (word * 6) & 63);
             word += 1;
         }
     }

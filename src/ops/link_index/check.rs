@@ -6,11 +6,12 @@ use super::warm_run::WarmRun;
 use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::link_check::{LinkDiscrepancyKind, LinkIndexCheck};
 use crate::domain::link_index::{
-    LinkBlock, LinkManifest, LinkManifestId, LinkProfile, Summary, Term, mixed,
+    LinkBlock, LinkManifest, LinkManifestId, LinkProfile, Summary, Term,
 };
 use crate::domain::run::Run as _;
 use crate::domain::run::filter::Filter;
 use crate::error::{Error, Result};
+use crate::hash::mixed;
 use crate::ops::runs::damaged;
 use crate::page::PAGE_MAX;
 use crate::store::StoreError;

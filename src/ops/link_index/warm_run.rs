@@ -4,8 +4,9 @@ use super::cache::lock;
 use crate::domain::link_index::{LinkRun, Summary};
 use crate::domain::run::filter::{Filter, Line};
 use crate::domain::run::{Entry, Run as _};
+use crate::hash::Spread;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -74,24 +75,4 @@ impl WarmRun {
 pub(crate) struct Weights {
     pub(crate) runs: Vec<(u32, u64)>,
     pub(crate) counts: HashMap<u64, u32, BuildHasherDefault<Spread>>,
-}
-
-/// Hashes are as good as random but in their first bits, which a map looks at.
-#[derive(Default)]
-pub(crate) struct Spread(u64);
-
-impl Hasher for Spread {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(self.0 ^ u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
 }

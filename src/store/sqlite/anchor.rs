@@ -24,6 +24,7 @@
 use super::errors::cannot_open;
 use super::files::{Files, WriteAt};
 use super::open::{beside, refused};
+use crate::hash::fnv1a;
 use crate::store::{Refusal, Result};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -112,9 +113,7 @@ fn parsed(slot: &[u8; SLOT]) -> Option<Anchored> {
 /// FNV-1a, with a last step that brings every bit everywhere.
 fn check(id: Uuid, commits: u64) -> u64 {
     let bytes = id.into_bytes().into_iter().chain(commits.to_le_bytes());
-    let sum = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |sum, byte| {
-        (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let sum = fnv1a(bytes);
     (sum ^ (sum >> 32)).wrapping_mul(0x94d0_49bb_1331_11eb)
 }
 

@@ -27,6 +27,7 @@
 use super::errors::failed;
 use super::rows;
 use super::sql::{columns, quoted};
+use crate::hash::fnv1a;
 use crate::store::schema::Table;
 use crate::store::{Result, StoreError};
 use crate::value::Value;
@@ -161,9 +162,7 @@ const fn reduced(number: u128) -> u64 {
 /// What a column weighs, made of the names: as many different numbers of 1 to 56 bits.
 fn weight(table: &str, column: &str) -> Weight {
     let names = table.bytes().chain([0]).chain(column.bytes());
-    let mut state = names.fold(0xcbf2_9ce4_8422_2325_u64, |state, byte| {
-        (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let mut state = fnv1a(names);
     std::array::from_fn(|_| {
         state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
