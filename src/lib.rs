@@ -48,11 +48,15 @@ pub use domain::entitlement::{
     AccessPatch, Entitlement, EntitlementId, EntitlementSource, EntitlementStatus, NewGrant,
 };
 pub use domain::event::{Event, EventId};
+pub use domain::facts::{
+    ContractFacts, CustomerFacts, ExpansionFacts, Figure, FigureSource, Figures,
+};
 pub use domain::feature::{Excess, Feature, FeatureDraft, FeatureKind, Grace, Measure, Overage};
 pub use domain::flair::{Flair, FlairId};
 pub use domain::hold::{Commit, Committed, Hold, HoldId, HoldStatus, Reserve};
 pub use domain::link::{Link, LinkId, LinkKind, LinksReset, ProductId, SyncStatus};
 pub use domain::link_check::{LinkDiscrepancy, LinkDiscrepancyKind, LinkIndexCheck};
+pub use domain::measured::{Interval, Measured, Method, Severity, Source, Unit, Warning};
 pub use domain::meter::{Meter, MeterId};
 pub use domain::metering::{
     Correction, Discrepancy, DiscrepancyKind, HistoryFilter, LimitExceeded, Reconciliation, Track,
