@@ -1,6 +1,7 @@
 //! Transactions as operations see them: typed records, the instant, and the events that follow.
 
 use crate::config::Config;
+use crate::domain::customer::CustomerId;
 use crate::domain::event::{Counter, CounterId, Event, EventId};
 use crate::domain::link::ProductId;
 use crate::error::{Error, Result};
@@ -201,6 +202,18 @@ impl<'t> View<'t> {
         }
     }
 
+    /// Every record whose `col` names one of the customers from `first` to `last`, in their order.
+    #[allow(dead_code, reason = "used once the portfolio is evaluated")]
+    pub(crate) fn of_customers<R: Stored>(
+        &self,
+        col: Col,
+        first: CustomerId,
+        last: CustomerId,
+    ) -> Result<Vec<R>> {
+        let (first, last) = (first.uuid(), last.uuid());
+        self.all(Query::all().filter(col, Op::Ge, &first).filter(col, Op::Le, &last).oldest_by(col))
+    }
+
     /// One page of what `query` selects, from `cursor` on.
     pub(crate) fn page<R: Stored>(
         &self,
@@ -248,7 +261,7 @@ pub struct Tx<'t> {
 struct Announced {
     name: Cow<'static, str>,
     subject: Uuid,
-    customer: Option<crate::CustomerId>,
+    customer: Option<CustomerId>,
     /// JSON.
     data: String,
 }
@@ -364,7 +377,7 @@ impl<'t> Tx<'t> {
         &mut self,
         name: impl Into<Cow<'static, str>>,
         subject: impl Into<Uuid>,
-        customer: impl Into<Option<crate::CustomerId>>,
+        customer: impl Into<Option<CustomerId>>,
         data: Json,
     ) {
         let (name, subject, customer) = (name.into(), subject.into(), customer.into());
