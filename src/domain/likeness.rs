@@ -3,7 +3,7 @@
 
 pub mod labels;
 pub mod names;
-mod words;
+pub(crate) mod words;
 
 #[cfg(test)]
 mod tests;

@@ -43,7 +43,7 @@ impl View<'_> {
         let suggest = |id: CustomerId| {
             let mut all = candidates.iter().zip(&weighed);
             let found = all.find(|(it, _)| it.customer == id);
-            found.map(|(it, weighed)| self.suggestion(id, &explain(&clues, &it.known, weighed)))
+            found.map(|(it, weighed)| self.suggestion(id, explain(&clues, &it.known, weighed)))
         };
         Ok(match decide(judged, min_confidence) {
             Decision::NoMatch => SmartLink::NoMatch,
@@ -116,13 +116,13 @@ impl View<'_> {
         Ok(known(customer, self.find(&query)?, &self.ranked_aliases(customer.id)?))
     }
 
-    fn suggestion(&self, id: CustomerId, judgement: &Judgement) -> Result<Suggestion> {
+    fn suggestion(&self, id: CustomerId, judgement: Judgement) -> Result<Suggestion> {
         Ok(Suggestion {
             customer_id: id,
             customer_name: self.customer(id)?.name,
             confidence: judgement.confidence,
             reason: judgement.reason(),
-            evidence: judgement.evidence.clone(),
+            evidence: judgement.evidence,
         })
     }
 }

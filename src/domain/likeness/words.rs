@@ -103,7 +103,7 @@ fn is_slip(short: &str, long: &str) -> bool {
     few == many
 }
 
-/// A count as a measure; counts of letters are far below what a float holds exactly.
-pub(super) fn measure(count: usize) -> f32 {
+/// A count as a measure; those of letters, words and rivals are far below what a float holds exactly.
+pub(crate) fn measure(count: usize) -> f32 {
     f32::from(u16::try_from(count).unwrap_or(u16::MAX))
 }

@@ -42,7 +42,8 @@ pub fn bounds(signs: &Signs, customers: u64) -> Bounds {
     let opened = ((customers.max(1) as f64 / FEW).ln() / (MANY / FEW).ln()).clamp(0.0, 1.0);
     let figure = |sign| f64::from(signs.get(sign));
     let (domain, email) = (figure(Sign::Domain).max(0.0), figure(Sign::EmailDomain).max(0.0));
-    let name = match name_similarity(signs) {
+    let names_alike = name_similarity(signs);
+    let name = match names_alike {
         Some(alike) => alike,
         // The label of a domain that is the same says nothing more.
         None if domain >= 1.0 || email >= 1.0 => 0.0,
@@ -61,7 +62,7 @@ pub fn bounds(signs: &Signs, customers: u64) -> Bounds {
     let contradictions = [
         figure(Sign::Domain) < 0.0,
         figure(Sign::EmailDomain) < 0.0 && domain < 1.0,
-        name_similarity(signs).is_some_and(|alike| alike < NAMES_AGREE),
+        names_alike.is_some_and(|alike| alike < NAMES_AGREE),
         figure(Sign::LegalForm).abs() < f64::EPSILON,
     ];
     let contradictions = contradictions.into_iter().filter(|it| *it);

@@ -5,6 +5,7 @@ use super::EvidenceKind;
 use crate::domain::clues::Clues;
 use crate::domain::company_name::CompanyName;
 use crate::domain::domain_name::DomainName;
+use crate::domain::likeness::words::measure;
 use crate::domain::likeness::{labels, names};
 use crate::domain::match_keys::Known;
 
@@ -186,8 +187,8 @@ impl Signs {
         }
         for domain in clues.email_domains() {
             let found =
-                best_of(domain, &known.domains).max_by(best_of(domain, &known.email_domains));
-            of_email = of_email.max_by(found);
+                closer(best_of(domain, &known.domains), best_of(domain, &known.email_domains));
+            of_email = closer(of_email, found);
         }
         for (found, relation, label) in [
             (own, Sign::Domain, Sign::DomainLabel),
@@ -230,8 +231,8 @@ impl Signs {
             (Sign::Start, it.start),
             (Sign::CompactEqual, it.compact_equal),
             (Sign::Acronym, it.acronym),
-            (Sign::AskedLetters, count(asked.compact().chars())),
-            (Sign::AskedWords, count(asked.tokens())),
+            (Sign::AskedLetters, measure(asked.compact().chars().count())),
+            (Sign::AskedWords, measure(asked.tokens().len())),
             (Sign::LegalForm, it.legal_form),
         ] {
             self.set(sign, figure);
@@ -247,8 +248,8 @@ impl Signs {
         weight: &mut dyn FnMut(&str) -> f32,
     ) {
         if let Some(name) = name {
-            self.set(Sign::KnownLetters, count(name.compact().chars()));
-            self.set(Sign::KnownWords, count(name.tokens()));
+            self.set(Sign::KnownLetters, measure(name.compact().chars().count()));
+            self.set(Sign::KnownWords, measure(name.tokens().len()));
         }
         let mut best = |names: &[CompanyName], domains: &mut dyn Iterator<Item = &DomainName>| {
             let mut best: Option<labels::LabelSigns> = None;
@@ -287,23 +288,14 @@ impl Signs {
 /// How a domain relates to another, and how alike the labels are.
 type Relation = Option<(f32, f32)>;
 
-trait Best {
-    fn max_by(self, other: Self) -> Self;
-}
-
-impl Best for Relation {
-    /// The closer of two.
-    fn max_by(self, other: Self) -> Self {
-        match (self, other) {
-            (Some(a), Some(b)) => Some(if b > a { b } else { a }),
-            (a, b) => a.or(b),
-        }
-    }
+/// The closer of two.
+fn closer(a: Relation, b: Relation) -> Relation {
+    if b > a { b } else { a }
 }
 
 /// The relation of the domain among `known` that is closest; `None` if there is none.
 fn best_of(domain: &DomainName, known: &[DomainName]) -> Relation {
-    known.iter().map(|other| Some(relation(domain, other))).fold(None, Best::max_by)
+    known.iter().map(|other| Some(relation(domain, other))).fold(None, closer)
 }
 
 fn relation(a: &DomainName, b: &DomainName) -> (f32, f32) {
@@ -313,9 +305,4 @@ fn relation(a: &DomainName, b: &DomainName) -> (f32, f32) {
     let plain = |it: &DomainName| it.label().replace('-', "");
     let (a, b) = (plain(a), plain(b));
     if a == b { (0.5, 1.0) } else { (-1.0, names::narrow(strsim::jaro_winkler(&a, &b))) }
-}
-
-/// How many there are, as a figure.
-fn count<T>(of: impl IntoIterator<Item = T>) -> f32 {
-    f32::from(u16::try_from(of.into_iter().count()).unwrap_or(u16::MAX))
 }

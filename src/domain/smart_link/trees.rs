@@ -60,25 +60,19 @@ pub(super) fn share(trees: &[&[Node]], signs: &Signs, shares: &mut Shares) {
 fn walk(tree: &[Node], signs: &Signs, mut step: impl FnMut(u8, f32)) -> f32 {
     let figures = signs.all();
     let mut place = 0_usize;
-    let mut reached = Node { sign: 0, right: 0, at_most: 0.0, value: 0.0 };
-    let mut from = 0;
-    while let Some(node) = tree.get(place) {
-        if place > 0 {
-            step(from, node.value - reached.value);
-        }
-        reached = *node;
-        from = node.sign;
-        if node.right == 0 {
-            break;
-        }
+    let Some(mut node) = tree.first() else { return 0.0 };
+    while node.right > 0 {
         let figure = figures.get(usize::from(node.sign)).copied().unwrap_or_default();
         // One addition instead of a branch that nobody could foresee.
         let goes_right = usize::from(figure > node.at_most);
         place = place
             .saturating_add(1)
             .saturating_add(goes_right.saturating_mul(usize::from(node.right).saturating_sub(1)));
+        let Some(child) = tree.get(place) else { break };
+        step(node.sign, child.value - node.value);
+        node = child;
     }
-    reached.value
+    node.value
 }
 
 /// Whether every way through the trees ends in a leaf and looks at signs that there are.

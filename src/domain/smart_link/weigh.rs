@@ -5,6 +5,7 @@ use super::learned::{PAIR, RIVALS};
 use super::signs::{Sign, Signs};
 use super::{CONFIDENCE_MAX, trees};
 use crate::domain::clues::Clues;
+use crate::domain::likeness::words::measure;
 use crate::domain::match_keys::Known;
 
 /// How many candidates are held against each other; the others stand no chance.
@@ -42,11 +43,7 @@ pub fn weigh(
 ) -> Vec<Weighed> {
     let mut weighed: Vec<Weighed> = candidates
         .iter()
-        .map(|known| {
-            let mut signs = Signs::of(clues, known, weight);
-            signs.set(Sign::Odds, trees::odds(PAIR, &signs));
-            Weighed { confidence: 0.0, signs }
-        })
+        .map(|known| Weighed { confidence: 0.0, signs: signs_of_pair(clues, known, weight) })
         .collect();
     let all: Vec<f32> = weighed.iter().map(|it| it.signs.get(Sign::Odds)).collect();
     let namesakes = namesakes(&weighed);
@@ -70,11 +67,16 @@ pub fn weigh_alone(
     customers: u64,
     weight: &mut dyn FnMut(&str) -> f32,
 ) -> Weighed {
+    let signs = signs_of_pair(clues, known, weight);
+    let confidence = within(bounds(&signs, customers), signs.get(Sign::Odds));
+    Weighed { confidence, signs }
+}
+
+/// What the two show by themselves, with the log-odds of it.
+fn signs_of_pair(clues: &Clues, known: &Known, weight: &mut dyn FnMut(&str) -> f32) -> Signs {
     let mut signs = Signs::of(clues, known, weight);
-    let odds = trees::odds(PAIR, &signs);
-    signs.set(Sign::Odds, odds);
-    let bounds = bounds(&signs, customers);
-    Weighed { confidence: within(bounds, odds), signs }
+    signs.set(Sign::Odds, trees::odds(PAIR, &signs));
+    signs
 }
 
 /// The confidence that log-odds are, within bounds.
@@ -102,8 +104,8 @@ fn stand(signs: &mut Signs, all: &[f32]) -> usize {
     }
     let near = all.iter().filter(|other| **other >= odds - AS_GREAT).count().saturating_sub(1);
     signs.set(Sign::Lead, odds - best_other);
-    signs.set(Sign::Rank, figure(rank));
-    signs.set(Sign::Near, figure(near));
+    signs.set(Sign::Rank, measure(rank));
+    signs.set(Sign::Near, measure(near));
     rank
 }
 
@@ -117,13 +119,9 @@ fn namesakes(weighed: &[Weighed]) -> Vec<f32> {
         };
         let equal = all().filter(|(other, equal)| **equal && !stands_out(other)).count();
         // Itself is among them.
-        if *is_equal { figure(equal.saturating_sub(1)) } else { 0.0 }
+        if *is_equal { measure(equal.saturating_sub(1)) } else { 0.0 }
     };
     all().map(of).collect()
-}
-
-fn figure(count: usize) -> f32 {
-    f32::from(u16::try_from(count).unwrap_or(u16::MAX))
 }
 
 pub(super) fn probability(odds: f32) -> f64 {
@@ -131,6 +129,6 @@ pub(super) fn probability(odds: f32) -> f64 {
 }
 
 /// Rounded, so that equal evidence is an exact tie.
-pub(super) fn rounded(confidence: f64) -> f64 {
+fn rounded(confidence: f64) -> f64 {
     (confidence * 10_000.0).round() / 10_000.0
 }
