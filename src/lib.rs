@@ -62,6 +62,7 @@ pub use domain::metering::{
     Correction, Discrepancy, DiscrepancyKind, HistoryFilter, LimitExceeded, Reconciliation, Track,
     UsageResult, Verification,
 };
+pub use domain::metric::{LatestMetrics, Metric, MetricId, NewMetric, Readings};
 pub use domain::money::{Currency, Money};
 pub use domain::onboarding::{
     BackfillProgress, BillingOutcome, LinkStatus, Onboard, Onboarded, SmartLink, Suggestion,

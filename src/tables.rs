@@ -18,6 +18,7 @@ use crate::domain::key_run::{KeyBlock, KeyManifest};
 use crate::domain::link::Link;
 use crate::domain::link_index::{LinkBlock, LinkManifest, LinkProfile};
 use crate::domain::meter::Meter;
+use crate::domain::metric::{LatestMetrics, Metric};
 use crate::domain::org::Org;
 use crate::domain::subscription::Subscription;
 use crate::domain::tier::Tier;
@@ -168,4 +169,9 @@ tables! {
         index ["customer_id", "used_at"];
         references "customer_id" -> "customer";
     }
+
+    // What customers do, and what is known of them. Written often, referring to customers that the
+    // operations have read.
+    Metric "metric" { index ["customer_id", "name", "at"]; }
+    LatestMetrics "latest_metrics" {}
 }

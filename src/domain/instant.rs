@@ -21,6 +21,21 @@ pub(crate) fn check_year(field: &str, at: OffsetDateTime, faults: &mut Faults) {
     }
 }
 
+/// Notes a fault of `field` if `at` lies after `latest`, the end of what can have happened, or outside
+/// the years that are computed with.
+pub(crate) fn check_past(
+    field: &str,
+    at: OffsetDateTime,
+    latest: OffsetDateTime,
+    faults: &mut Faults,
+) {
+    if utc(at) > latest {
+        faults.add(field, &at.to_string(), "must not lie in the future");
+    } else {
+        check_year(field, at, faults);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -43,6 +43,7 @@ pub mod match_keys;
 pub mod measured;
 pub mod meter;
 pub mod metering;
+pub mod metric;
 pub mod money;
 pub mod onboarding;
 pub mod org;

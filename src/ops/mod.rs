@@ -32,6 +32,7 @@ pub(crate) mod link_index;
 mod links;
 mod metering;
 mod meters;
+mod metrics;
 pub(crate) mod offer;
 mod onboarding;
 mod pages;

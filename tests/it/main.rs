@@ -62,6 +62,7 @@ mod link_questions;
 mod links;
 mod many_grants;
 mod metered;
+mod metrics;
 mod model;
 mod nouns;
 mod onboarding;
