@@ -35,6 +35,9 @@ pub struct Config {
     /// After how many attempts usage that the billing gateway does not take is given up: 100, which
     /// takes about three weeks. At least one is made.
     pub delivery_attempts_max: u32,
+    /// The names of competitors, looked for in the subjects of tickets as whole words without regard
+    /// to case: none.
+    pub competitors: Vec<String>,
 }
 
 impl Default for Config {
@@ -48,6 +51,7 @@ impl Default for Config {
             usage_figures: BTreeMap::new(),
             min_confidence: MIN_CONFIDENCE,
             delivery_attempts_max: 100,
+            competitors: Vec::new(),
         }
     }
 }

@@ -23,6 +23,9 @@ mod warm;
 pub use builder::Builder;
 pub use config::Config;
 pub use domain::access::{Access, CustomerRef, Denial, DenialReason, Remedy};
+pub use domain::activity::{
+    ActiveUser, ActiveUserId, Activity, ActivityId, DailyActivity, DailyActivityId, NewActivity,
+};
 pub use domain::alias::{Alias, AliasId, AliasKind, AliasSource};
 pub use domain::balance::{Balance, Burn, BurnId, BurnedShare};
 pub use domain::billing::{
@@ -54,6 +57,7 @@ pub use domain::facts::{
 pub use domain::feature::{Excess, Feature, FeatureDraft, FeatureKind, Grace, Measure, Overage};
 pub use domain::flair::{Flair, FlairId};
 pub use domain::hold::{Commit, Committed, Hold, HoldId, HoldStatus, Reserve};
+pub use domain::invoice::{Invoice, InvoiceDraft, InvoiceId, InvoiceStatus};
 pub use domain::link::{Link, LinkId, LinkKind, LinksReset, ProductId, SyncStatus};
 pub use domain::link_check::{LinkDiscrepancy, LinkDiscrepancyKind, LinkIndexCheck};
 pub use domain::measured::{Interval, Measured, Method, Severity, Source, Unit, Warning};
@@ -67,7 +71,9 @@ pub use domain::money::{Currency, Money};
 pub use domain::onboarding::{
     BackfillProgress, BillingOutcome, LinkStatus, Onboard, Onboarded, SmartLink, Suggestion,
 };
+pub use domain::order::{Order, OrderDraft, OrderId, OrderStatus};
 pub use domain::org::Org;
+pub use domain::pulse::{Pulse, Tallies};
 pub use domain::quantity::Quantity;
 pub use domain::smart_link::{Evidence, EvidenceKind};
 pub use domain::subscription::{
@@ -77,6 +83,7 @@ pub use domain::subscription::{
 pub use domain::text::{
     Code, Country, ExternalId, IdempotencyKey, Line, Locale, Malformed, Name, Note,
 };
+pub use domain::ticket::{SupportTicket, TicketDraft, TicketId, TicketSeverity, TicketStatus};
 pub use domain::tier::{Fee, Tier, TierDraft, TierFeature, TierId, TierOverride};
 pub use domain::tier_change::{FeatureChange, OverLimit, SuggestedAction, TierChange, When};
 pub use domain::usage::{

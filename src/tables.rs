@@ -3,6 +3,7 @@
 //! The columns are the fields of each noun, in its file in `domain/`. The org leads the primary key
 //! and every index without being named. A `sparse` index leaves out rows with a null in it.
 
+use crate::domain::activity::{ActiveUser, Activity, DailyActivity};
 use crate::domain::alias::Alias;
 use crate::domain::balance::{Balance, Burn};
 use crate::domain::contact::Contact;
@@ -14,13 +15,17 @@ use crate::domain::event::{Counter, Event};
 use crate::domain::feature::Feature;
 use crate::domain::flair::Flair;
 use crate::domain::hold::Hold;
+use crate::domain::invoice::Invoice;
 use crate::domain::key_run::{KeyBlock, KeyManifest};
 use crate::domain::link::Link;
 use crate::domain::link_index::{LinkBlock, LinkManifest, LinkProfile};
 use crate::domain::meter::Meter;
 use crate::domain::metric::{LatestMetrics, Metric};
+use crate::domain::order::Order;
 use crate::domain::org::Org;
+use crate::domain::pulse::Pulse;
 use crate::domain::subscription::Subscription;
+use crate::domain::ticket::SupportTicket;
 use crate::domain::tier::Tier;
 use crate::domain::usage::{Refund, UsageEvent, UsageSnapshot, UsageWindow};
 use crate::domain::usage_page::UsagePage;
@@ -174,4 +179,17 @@ tables! {
     // operations have read.
     Metric "metric" { index ["customer_id", "name", "at"]; }
     LatestMetrics "latest_metrics" {}
+    Activity "activity" { index ["customer_id", "at"]; }
+    DailyActivity "daily_activity" { index ["customer_id", "day"]; }
+    ActiveUser "active_user" { index ["customer_id", "month"]; }
+    Order "customer_order" { index ["customer_id", "placed_at"]; }
+    Invoice "invoice" {
+        index ["customer_id", "issued_at"];
+        sparse ["unpaid_for"];
+    }
+    SupportTicket "ticket" {
+        index ["customer_id", "opened_at"];
+        sparse ["open_for"];
+    }
+    Pulse "pulse" {}
 }

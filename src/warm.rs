@@ -292,7 +292,9 @@ impl Changes {
             | "alias" | "link_profile" | "link_manifest" | "link_block" | "tier"
             | "subscription" | "usage_event" | "refund" | "usage_snapshot" | "usage_page"
             | "key_manifest" | "key_block" | "usage_period" | "usage_record" | "delivery"
-            | "delivery_queue" | "burn" | "metric" | "latest_metrics" => {}
+            | "delivery_queue" | "burn" | "metric" | "latest_metrics" | "activity"
+            | "daily_activity" | "active_user" | "customer_order" | "invoice" | "ticket"
+            | "pulse" => {}
             // What belongs to a customer is seen, if at all, by the checks of that customer.
             _ => match row.and_then(|row| Some(row.at(table.position("customer_id")?))) {
                 Some(Value::Uuid(customer)) => self.record(*customer),

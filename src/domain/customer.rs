@@ -212,6 +212,10 @@ noun! {
         product_id: ProductId => ["default"],
         /// Counts the changes of the record, from 1.
         version: i64 => ["3"],
+        /// When it asked to cancel, if that still stands.
+        cancellation_requested_at: Option<OffsetDateTime>,
+        /// Why, in its own words.
+        cancellation_reason: Option<Note> => ["Too expensive"],
         /// When it was deleted; a deleted customer is hidden and can be restored.
         deleted_at: Option<OffsetDateTime>,
     }
@@ -234,7 +238,10 @@ noun! {
         merge => merged, unmerge => unmerged, delete => deleted, restore => restored,
         erase => erased,
     }
-    events { converted, tier_changed, display_name_changed, flair_awarded, flair_removed }
+    events {
+        converted, tier_changed, display_name_changed, flair_awarded, flair_removed,
+        cancellation_requested, cancellation_withdrawn, engagement_changed,
+    }
 }
 
 draft! {

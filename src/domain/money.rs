@@ -81,6 +81,11 @@ impl Money {
         Self { amount, currency }
     }
 
+    /// Nothing at all, where a sum is to follow.
+    pub(crate) const fn nothing() -> Self {
+        Self::new(0, Currency(iso_currency::Currency::XXX))
+    }
+
     /// The sum; none if the currencies differ or the sum is out of range.
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {

@@ -11,7 +11,7 @@ use crate::domain::document::Document;
 use crate::domain::draft::Change;
 use crate::domain::email::Email;
 use crate::domain::slug::slug;
-use crate::domain::text::{Code, ExternalId, Name};
+use crate::domain::text::{Code, ExternalId, Name, Note};
 use crate::domain::user::{User, UserId};
 use crate::error::{Error, Faults, Result};
 use crate::ops::links::NewLink;
@@ -303,6 +303,65 @@ impl Tx<'_> {
         })
     }
 
+    /// Notes that a customer wants to cancel, and why. It stays what it is until its subscription is
+    /// cancelled. Asking again changes nothing.
+    ///
+    /// ```
+    /// use tenure::store::memory::MemoryStore;
+    /// use tenure::{CustomerDraft, Tenure};
+    ///
+    /// let tenure = Tenure::open(MemoryStore::new())?;
+    /// let kept = tenure.write(|tx| {
+    ///     let acme = tx.create_customer(&CustomerDraft::named("Acme Inc."))?.id;
+    ///     let asked = tx.request_cancellation(acme, "Too expensive")?;
+    ///     assert_eq!(asked.cancellation_requested_at, Some(tx.now()));
+    ///     tx.withdraw_cancellation(acme)
+    /// })?;
+    /// assert_eq!(kept.cancellation_requested_at, None);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Invalid`] when there is no reason, or it is too long.
+    pub fn request_cancellation(&mut self, id: CustomerId, reason: &str) -> Result<Customer> {
+        let mut customer = self.view().customer(id)?;
+        let reason = Note::parse(reason.trim()).map_err(Error::malformed("reason"))?;
+        if reason.as_str().is_empty() {
+            return Err(Error::invalid("reason", "", "is required"));
+        }
+        if customer.cancellation_requested_at.is_some() {
+            return Ok(customer);
+        }
+        self.whole(|tx| {
+            let data = json!({ "reason": reason });
+            customer.cancellation_requested_at = Some(tx.now());
+            customer.cancellation_reason = Some(reason);
+            tx.keep_customer(&mut customer)?;
+            tx.announce("customer.cancellation_requested", id, id, data);
+            Ok(customer)
+        })
+    }
+
+    /// Notes that a customer does not want to cancel any more. If it did not, nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub fn withdraw_cancellation(&mut self, id: CustomerId) -> Result<Customer> {
+        let mut customer = self.view().customer(id)?;
+        if customer.cancellation_requested_at.is_none() {
+            return Ok(customer);
+        }
+        self.whole(|tx| {
+            customer.cancellation_requested_at = None;
+            customer.cancellation_reason = None;
+            tx.keep_customer(&mut customer)?;
+            tx.announce("customer.cancellation_withdrawn", id, id, json!({}));
+            Ok(customer)
+        })
+    }
+
     /// Writes a customer that changed.
     pub(crate) fn keep_customer(&mut self, customer: &mut Customer) -> Result<()> {
         customer.updated_at = self.now();
@@ -365,6 +424,8 @@ impl Tx<'_> {
             metadata: Document::new(),
             product_id: self.product().clone(),
             version: 1,
+            cancellation_requested_at: None,
+            cancellation_reason: None,
             deleted_at: None,
         })
     }

@@ -6,6 +6,7 @@
 //! refused has changed nothing.
 
 mod access;
+mod activity;
 mod aliases;
 mod backfill;
 mod batch;
@@ -22,6 +23,7 @@ mod duplicates;
 mod entitlements;
 mod events;
 mod features;
+mod fed;
 pub(crate) mod filters;
 mod flairs;
 mod hindsight;
