@@ -38,6 +38,10 @@ pub struct Config {
     /// The names of competitors, looked for in the subjects of tickets as whole words without regard
     /// to case: none.
     pub competitors: Vec<String>,
+    /// Of how many customers' features the handle and its clones count denials in memory until they
+    /// are [written down](crate::Tenure::flush_denials): 16,384, some 2 MB. What there is no room
+    /// for is not counted.
+    pub denials_max: usize,
 }
 
 impl Default for Config {
@@ -52,6 +56,7 @@ impl Default for Config {
             min_confidence: MIN_CONFIDENCE,
             delivery_attempts_max: 100,
             competitors: Vec::new(),
+            denials_max: 16_384,
         }
     }
 }

@@ -4,6 +4,7 @@
 pub mod billing;
 mod builder;
 mod config;
+mod denials;
 pub mod domain;
 mod error;
 mod hash;
@@ -32,6 +33,7 @@ pub use domain::billing::{
     ActiveSubscription, BillingGateway, BillingLink, BillingStatus, CheckoutSession,
     GatewaySubscription, MeterEvent, MeterFailure,
 };
+pub use domain::blocked::{BlockedAttempts, BlockedAttemptsId};
 pub use domain::calendar::{PeriodType, ResetPeriod};
 pub use domain::cloud_event::CloudEvents;
 pub use domain::clues::Hints;
@@ -47,6 +49,9 @@ pub use domain::domain_name::DomainName;
 pub use domain::draft::Change;
 pub use domain::duplicate::Duplicate;
 pub use domain::email::Email;
+pub use domain::engagement::{
+    Engagement, EngagementChange, EngagementLevel, EngagementMetrics, EngagementPortfolio,
+};
 pub use domain::entitlement::{
     AccessPatch, Entitlement, EntitlementId, EntitlementSource, EntitlementStatus, NewGrant,
 };

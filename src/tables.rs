@@ -6,6 +6,7 @@
 use crate::domain::activity::{ActiveUser, Activity, DailyActivity};
 use crate::domain::alias::Alias;
 use crate::domain::balance::{Balance, Burn};
+use crate::domain::blocked::BlockedAttempts;
 use crate::domain::contact::Contact;
 use crate::domain::customer::Customer;
 use crate::domain::delivery::{Delivery, DeliveryQueue};
@@ -192,4 +193,8 @@ tables! {
         sparse ["open_for"];
     }
     Pulse "pulse" {}
+    BlockedAttempts "blocked_attempts" {
+        index ["customer_id", "day"];
+        sparse ["recent_for"];
+    }
 }

@@ -1,9 +1,11 @@
 //! Transactions as operations see them: typed records, the instant, and the events that follow.
 
 use crate::config::Config;
+use crate::denials::Denied;
 use crate::domain::customer::CustomerId;
 use crate::domain::event::{Counter, CounterId, Event, EventId};
 use crate::domain::link::ProductId;
+use crate::domain::text::Code;
 use crate::error::{Error, Result};
 use crate::ids::Ids;
 use crate::ops::filters::Filters;
@@ -43,6 +45,8 @@ pub(crate) struct Scope {
     offer: Offer,
     /// The index of smart linking as read in this transaction: a snapshot does not change under it.
     links: RefCell<Option<Arc<LinkState>>>,
+    /// What was denied so far.
+    denied: RefCell<Denied>,
 }
 
 impl Scope {
@@ -58,7 +62,7 @@ impl Scope {
         link_cache: Arc<LinkCache>,
         is_watched: bool,
     ) -> Self {
-        let (offer, links) = Default::default();
+        let (offer, links, denied) = Default::default();
         Self {
             org,
             product,
@@ -71,13 +75,20 @@ impl Scope {
             is_watched,
             offer,
             links,
+            denied,
         }
+    }
+
+    /// What was denied, to be counted once the transaction is over.
+    pub(crate) fn denied(&self) -> Denied {
+        self.denied.take()
     }
 
     /// Forgets what was read: a store may run a body again, on another snapshot.
     fn forget(&self) {
         self.offer.forget();
         self.links.borrow_mut().take();
+        self.denied.take();
     }
 
     /// Notes that what the transaction wrote is kept.
@@ -147,6 +158,13 @@ impl<'t> View<'t> {
         &self.scope.config
     }
 
+    /// Notes that a customer was denied a feature.
+    pub(crate) fn deny(&self, customer: CustomerId, feature: &Code) {
+        let mut denied = self.scope.denied.borrow_mut();
+        let count = denied.entry((customer, feature.clone())).or_default();
+        *count = count.saturating_add(1);
+    }
+
     pub(crate) fn get<R: Stored>(&self, id: R::Id) -> Result<Option<R>> {
         let row = self.reader.get(R::TABLE, id.into())?;
         row.map(|row| typed(R::TABLE, R::from_row(row))).transpose()
@@ -203,7 +221,6 @@ impl<'t> View<'t> {
     }
 
     /// Every record whose `col` names one of the customers from `first` to `last`, in their order.
-    #[allow(dead_code, reason = "used once the portfolio is evaluated")]
     pub(crate) fn of_customers<R: Stored>(
         &self,
         col: Col,

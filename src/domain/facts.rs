@@ -255,7 +255,7 @@ impl CustomerFacts {
 
 /// Days from one instant to another.
 #[expect(clippy::cast_precision_loss, reason = "a measure: instants differ by microseconds")]
-fn days(from: OffsetDateTime, to: OffsetDateTime) -> f64 {
+pub(crate) fn days(from: OffsetDateTime, to: OffsetDateTime) -> f64 {
     to.unix_timestamp_nanos().saturating_sub(from.unix_timestamp_nanos()) as f64 / 86_400e9
 }
 

@@ -194,7 +194,7 @@ impl Tx<'_> {
             for (activity, is_timed) in checked {
                 recorded.push(tx.record_one(activity, is_timed, &mut tally)?);
             }
-            tx.keep_tally(customer, tally)?;
+            tx.keep_tally(customer, &tally)?;
             Ok(recorded)
         })
     }
@@ -280,7 +280,7 @@ impl Tx<'_> {
         })
     }
 
-    fn keep_tally(&mut self, mut customer: Customer, tally: Tally) -> Result<()> {
+    fn keep_tally(&mut self, mut customer: Customer, tally: &Tally) -> Result<()> {
         if tally.recorded == 0 {
             return Ok(());
         }

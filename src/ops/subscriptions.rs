@@ -174,6 +174,7 @@ impl Tx<'_> {
             SubscriptionAction::Renew => {
                 let due = subscription.renewal_date.unwrap_or(now).max(now);
                 subscription.renewal_date = next_renewal(&subscription, due);
+                subscription.renewed_at = Some(now);
             }
             SubscriptionAction::Activate | SubscriptionAction::MarkPastDue => {}
         }
@@ -354,6 +355,7 @@ impl Tx<'_> {
             start_date,
             end_date,
             renewal_date: None,
+            renewed_at: None,
             trial_ends_at,
             cancelled_at: None,
             cancel_at_period_end: false,

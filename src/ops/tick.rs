@@ -62,7 +62,8 @@ impl Ticked {
 
 impl Tenure {
     /// Does in the handle's org what is due by its clock: ends and renews subscriptions, expires
-    /// entitlements, starts new windows of meters, completes usage periods that are over. Resets and expiries are computed by every check
+    /// entitlements, starts new windows of meters, completes usage periods that are over; and writes down what
+    /// was [denied](Self::flush_denials). Resets and expiries are computed by every check
     /// and track as well, a tick only makes them durable and writes their events; a subscription
     /// that is to end, and the rights that follow from it, end with the tick. It works in small
     /// transactions, so that several processes can tick at once.
@@ -75,6 +76,7 @@ impl Tenure {
         reason = "the method is not general over the lifetime of its transaction"
     )]
     pub fn tick(&self) -> Result<Ticked> {
+        self.flush_denials()?;
         let mut all = Ticked::default();
         loop {
             let done = self.write(|tx| tx.tick_batch())?;

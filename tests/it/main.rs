@@ -24,6 +24,7 @@
 #[macro_use]
 mod support;
 
+mod activity;
 mod aliases;
 mod bad_input;
 mod batch;
@@ -40,10 +41,14 @@ mod corrections;
 mod custom_store;
 mod customers;
 mod delivery;
+mod denials;
 mod duplicates;
 mod edges;
+mod engagement;
 mod entitlements;
 mod events;
+mod facts;
+mod fed;
 mod grant_facts;
 mod grants;
 mod histories;

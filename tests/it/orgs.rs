@@ -5,9 +5,10 @@ use serde_json::json;
 use tenure::{
     AccessPatch, AliasId, AliasKind, BillingCycle, ContactDraft, ContactId, Correction,
     CustomerAction, CustomerDraft, CustomerId, EntitlementId, Error, EventId, ExternalId,
-    FeatureDraft, Hints, MeterFailure, NewFlair, NewGrant, NewLink, NewSubscription,
-    NewUsageRecord, Onboard, PeriodType, Quantity, ResetPeriod, Result, SubscriptionAction,
-    SubscriptionId, Tenure, TierDraft, TierFeature, Track, UsageQuery, UserDraft, UserId, When,
+    FeatureDraft, Hints, InvoiceDraft, MeterFailure, NewActivity, NewFlair, NewGrant, NewLink,
+    NewSubscription, NewUsageRecord, Onboard, OrderDraft, PeriodType, Quantity, ResetPeriod,
+    Result, SubscriptionAction, SubscriptionId, Tenure, TicketDraft, TierDraft, TierFeature, Track,
+    UsageQuery, UserDraft, UserId, When,
 };
 use uuid::Uuid;
 
@@ -148,6 +149,26 @@ fn tour_of(tenure: &Tenure, till: &Till, mark: &str) -> Result<Ids> {
         let over = tx.aggregate_usage(customer, PeriodType::Day, earlier)?;
         tx.finalize_usage(over.id).map(drop)
     })?;
+
+    write(&mut |tx| {
+        let now = tx.now();
+        let upset = TicketDraft::default().opened_at(now).subject(text("help"));
+        tx.record_metric(customer, "seats", 3.0, now)?;
+        tx.record_activity(customer, &NewActivity::login(token("u")).key(token("k")))?;
+        tx.upsert_order(
+            customer,
+            &token("o"),
+            &OrderDraft::default().total(eur(9)).placed_at(now),
+        )?;
+        tx.upsert_order(customer, &token("o"), &OrderDraft::default().total(eur(8)))?;
+        tx.upsert_invoice(customer, &token("i"), &InvoiceDraft::default().amount(eur(9)))?;
+        tx.upsert_invoice(customer, &token("i"), &InvoiceDraft::default().status("failed"))?;
+        tx.upsert_ticket(customer, &token("t"), &upset)?;
+        tx.request_cancellation(customer, &text("reason"))?;
+        tx.withdraw_cancellation(customer).map(drop)
+    })?;
+    tenure.check(other, &sso)?;
+    tenure.flush_denials()?;
 
     let request =
         Onboard::org(token("org_4")).company(text("Hooli")).contact(email("gavin"), text("Gavin"));

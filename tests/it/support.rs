@@ -230,6 +230,9 @@ pub fn dump(tenure: &Tenure) -> String {
         })];
         for customer in view.customers(None, PAGE_MAX, None)?.items {
             let id = customer.id;
+            let mut facts = view.customer_facts(id)?;
+            // The checks below are denied too, and counted.
+            facts.blocked.clear();
             let mut usage = Vec::new();
             for feature in &features.items {
                 let (code, filter) = (feature.code.as_str(), HistoryFilter::default());
@@ -250,6 +253,12 @@ pub fn dump(tenure: &Tenure) -> String {
                 "billing": view.billing_status(id)?,
                 "displayNames": view.display_names(id)?,
                 "flairs": view.flairs(id, None)?,
+                "orders": view.orders(id, PAGE_MAX, None)?,
+                "invoices": view.invoices(id, PAGE_MAX, None)?,
+                "tickets": view.tickets(id, PAGE_MAX, None)?,
+                "activities": view.activities(id, None, PAGE_MAX, None)?,
+                "daily": view.daily_activity(id, PAGE_MAX, None)?,
+                "facts": facts,
                 "usagePeriods": usage_periods(view, id)?,
             }));
         }
