@@ -53,6 +53,15 @@ pub use domain::facts::{
 };
 pub use domain::feature::{Excess, Feature, FeatureDraft, FeatureKind, Grace, Measure, Overage};
 pub use domain::flair::{Flair, FlairId};
+pub use domain::health::{
+    ComponentHealth, ComponentScore, ComponentScores, ComponentTrend, Direction, Grade,
+    GradeThresholds, Health, HealthAlert, HealthAlertKind, HealthAlertSeverity, HealthComponent,
+    HealthExplanation, HealthFormula, HealthMetric, HealthModel, HealthModelId, HealthModelVersion,
+    HealthOpportunity, HealthOpportunityKind, HealthRecord, HealthRecordId, HealthScope,
+    HealthState, HealthStateId, HealthThresholds, HealthTrend, MetricGain, MetricHealth,
+    MetricShare, MetricState, PreviousHealth, RiskFactor, RiskFactorKind, UnknownPolicy, Unscored,
+    UnscoredReason,
+};
 pub use domain::hold::{Commit, Committed, Hold, HoldId, HoldStatus, Reserve};
 pub use domain::link::{Link, LinkId, LinkKind, LinksReset, ProductId, SyncStatus};
 pub use domain::link_check::{LinkDiscrepancy, LinkDiscrepancyKind, LinkIndexCheck};
@@ -93,7 +102,8 @@ pub use domain::zone::TimeZone;
 pub use error::{Error, ErrorCode, Fault, Faults, Result};
 pub use noun::Noun;
 pub use ops::{
-    BackfillReport, ContactUpsert, ContactsUpsert, NewFlair, NewLink, Ticked, TierApplied,
+    BackfillReport, ContactUpsert, ContactsUpsert, HealthBackTest, HealthDifference,
+    HealthOverride, HealthScore, MetricMove, NewFlair, NewLink, Ticked, TierApplied,
 };
 pub use page::{Cursor, PAGE_MAX, Page};
 pub use store::{OrgId, Outcome, Store};

@@ -13,6 +13,7 @@ use crate::domain::entitlement::Entitlement;
 use crate::domain::event::{Counter, Event};
 use crate::domain::feature::Feature;
 use crate::domain::flair::Flair;
+use crate::domain::health::{HealthModelVersion, HealthRecord, HealthState};
 use crate::domain::hold::Hold;
 use crate::domain::key_run::{KeyBlock, KeyManifest};
 use crate::domain::link::Link;
@@ -168,4 +169,11 @@ tables! {
         index ["customer_id", "used_at"];
         references "customer_id" -> "customer";
     }
+
+    HealthModelVersion "health_model" { index ["name"]; }
+    HealthRecord "health_record" {
+        index ["customer_id", "calculated_at"];
+        references "customer_id" -> "customer";
+    }
+    HealthState "health_state" {}
 }

@@ -29,6 +29,7 @@ pub mod facts;
 pub mod feature;
 pub mod flair;
 pub mod free_mail;
+pub mod health;
 pub mod hold;
 pub mod instant;
 pub mod key_run;
