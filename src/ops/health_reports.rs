@@ -25,8 +25,8 @@ const CALCULATED_AT: Col = <HealthRecord as Stored>::TABLE.col("calculated_at");
 pub struct MetricMove {
     /// The component.
     pub component: String,
-    /// The metric; none for what a component counts as while nothing is known of it.
-    pub metric: Option<String>,
+    /// The metric.
+    pub metric: String,
     /// What it was; none if that was not known.
     pub before: Option<f64>,
     /// What it was then.

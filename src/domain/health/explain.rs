@@ -12,9 +12,9 @@ use time::OffsetDateTime;
 pub struct MetricShare {
     /// The component.
     pub component: String,
-    /// The metric; none for what a component counts as while nothing is known of it.
-    pub metric: Option<String>,
-    /// The value that counts.
+    /// The metric.
+    pub metric: String,
+    /// The value that counts; none if it is not known and something stands in for it.
     pub value: Option<f64>,
     /// How many points come from it.
     pub share: f64,
@@ -82,20 +82,14 @@ impl HealthModel {
         let health = self.score(figures, as_of, None);
         let mut shares = Vec::new();
         for component in &health.components {
-            let known = component.details.iter().filter(|metric| metric.points.is_some());
-            let before = shares.len();
-            shares.extend(known.map(|metric| MetricShare {
+            let counted = component.details.iter().filter(|metric| metric.points.is_some());
+            shares.extend(counted.map(|metric| MetricShare {
                 component: component.name.clone(),
-                metric: Some(metric.name.clone()),
+                metric: metric.name.clone(),
                 value: metric.value(),
                 share: metric.share,
                 most: 0.0,
             }));
-            if shares.len() == before && component.score.is_some() {
-                let (component, share) = (component.name.clone(), component.share);
-                let (metric, value, most) = (None, None, share);
-                shares.push(MetricShare { component, metric, value, share, most });
-            }
         }
         let points = health.points.unwrap_or(0.0);
         let mut gains = Vec::new();
@@ -105,7 +99,7 @@ impl HealthModel {
             let source = FigureSource::Host;
             better.set(metric.name.clone(), Figure { value: ideal, at: as_of, source });
             let then = self.score(&better, as_of, None);
-            let counts = |it: &&mut MetricShare| it.metric.as_ref() == Some(&metric.name);
+            let counts = |it: &&mut MetricShare| it.metric == metric.name;
             let of_then = then.components.iter().flat_map(|it| &it.details);
             let most = of_then.filter(|it| it.name == metric.name).map(|it| it.share).next();
             if let (Some(share), Some(most)) = (shares.iter_mut().find(counts), most) {

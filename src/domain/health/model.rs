@@ -45,16 +45,17 @@ words! {
     }
 }
 
-/// What becomes of a component of which no metric is known.
+/// What becomes of a metric of a component that is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum UnknownPolicy {
-    /// It is left out, and the others count for more.
+    /// It is left out, and the others of the component count for more; a component with none is left
+    /// out too.
     #[default]
     Skip,
-    /// It counts as this score, 0–100.
+    /// It counts as so many points, 0–100.
     Neutral(u32),
-    /// It counts as 0.
+    /// It counts as 0 points.
     Zero,
     /// There is no score without it.
     NoScore,
@@ -90,7 +91,7 @@ pub struct HealthComponent {
     pub name: String,
     /// How much it counts among the components, 10⁻⁹–1, to nine decimals.
     pub weight: f64,
-    /// What becomes of it while none of its metrics is known.
+    /// What becomes of a metric of it that is not known.
     #[serde(default)]
     pub unknown: UnknownPolicy,
     /// What it is the mean of, 1–64.
@@ -254,7 +255,7 @@ impl HealthComponent {
         self
     }
 
-    /// With another policy for when none of its metrics is known.
+    /// With another policy for what of it is not known.
     #[must_use]
     pub const fn unknown(mut self, policy: UnknownPolicy) -> Self {
         self.unknown = policy;

@@ -54,7 +54,7 @@ words! {
         NothingKnown = "nothing_known",
         /// Less of it is known than the model wants.
         TooLittleKnown = "too_little_known",
-        /// Nothing is known of a component without which the model gives no score.
+        /// Something is not known without which the model gives no score.
         ComponentUnknown = "component_unknown",
     }
 }
@@ -70,7 +70,7 @@ pub struct Unscored {
     pub coverage: f64,
     /// The share that must be known, 0–1.
     pub needed: f64,
-    /// The components that are missing and must not be.
+    /// The components of which something is not known that must be.
     pub components: Vec<String>,
 }
 
@@ -85,7 +85,7 @@ impl std::fmt::Display for Unscored {
                 self.needed * 100.0
             ),
             UnscoredReason::ComponentUnknown => {
-                write!(f, "nothing is known of {}", self.components.join(", "))
+                write!(f, "not all is known that must be of {}", self.components.join(", "))
             }
         }
     }
@@ -104,7 +104,8 @@ pub struct MetricHealth {
     pub state: MetricState,
     /// The figure, also one that is too old.
     pub figure: Option<Figure>,
-    /// What it earns, 0–100, not rounded; none if it is left out. By the formula of
+    /// What it earns, or stands in for it while it is not known, 0–100, not rounded; none if it is
+    /// left out. By the formula of
     /// [`SourceCompatible`](HealthFormula::SourceCompatible), what is negative earns less than 0.
     pub points: Option<f64>,
     /// How many points of the whole score come from it.
@@ -120,7 +121,7 @@ pub struct ComponentHealth {
     pub name: String,
     /// Its weight, as the model has it.
     pub weight: f64,
-    /// Its score, 0–100, rounded half up; none if nothing is known of it and it is left out.
+    /// Its score, 0–100, rounded half up; none if nothing of it is known and it is left out.
     pub score: Option<u32>,
     /// The score before it was rounded.
     pub points: Option<f64>,
@@ -192,10 +193,12 @@ impl From<&Health> for PreviousHealth {
 struct Computed {
     health: ComponentHealth,
     weight: i128,
-    /// The weights of its metrics: those that are known, and all.
+    /// The weights of its metrics: of those that are known, those that count, and all.
     known: i128,
+    counted: i128,
     all: i128,
-    must_be_known: bool,
+    /// Whether something of it is not known that must be.
+    is_missed: bool,
 }
 
 impl HealthModel {
@@ -299,47 +302,45 @@ impl HealthModel {
         figures: &Figures,
         as_of: OffsetDateTime,
     ) -> Computed {
-        let metric = |metric| self.metric(metric, figures, as_of);
+        let metric = |metric| self.metric(metric, component.unknown, figures, as_of);
         let details: Vec<MetricHealth> = component.metrics.iter().map(metric).collect();
         let (mut mean, mut sum) = (Mean::default(), 0.0);
-        let (mut known, mut all) = (0_i128, 0_i128);
+        let (mut known, mut counted, mut all) = (0_i128, 0_i128, 0_i128);
         for (metric, detail) in component.metrics.iter().zip(&details) {
             let weight = nanos(metric.weight);
             all = all.saturating_add(weight);
-            if detail.state == MetricState::Known {
-                known = known.saturating_add(weight);
+            match (detail.value(), detail.points) {
+                (Some(value), _) => {
+                    known = known.saturating_add(weight);
+                    mean.add(exact::points(metric, value), weight);
+                }
+                (None, Some(_)) => mean.add_score(stand_in(component.unknown).unwrap_or(0), weight),
+                (None, None) => continue,
             }
-            if let (Some(value), true) = (detail.value(), detail.points.is_some()) {
-                mean.add(exact::points(metric, value), weight);
-            }
+            counted = counted.saturating_add(weight);
             sum += detail.points.unwrap_or(0.0) * metric.weight;
         }
         let (points, score) = match self.formula {
             HealthFormula::Exact => (mean.value(), mean.rounded()),
             HealthFormula::SourceCompatible => (Some(sum), Some(half_up(sum))),
         };
-        let stands_in = match component.unknown {
-            UnknownPolicy::Neutral(score) => Some(score.min(100)),
-            UnknownPolicy::Zero => Some(0),
-            UnknownPolicy::Skip | UnknownPolicy::NoScore => None,
-        };
-        let is_unknown = score.is_none();
         let health = ComponentHealth {
             name: component.name.clone(),
             weight: component.weight,
-            score: score.or(stands_in),
-            points: points.or(stands_in.map(f64::from)),
+            score,
+            points,
             share: 0.0,
             trend: None,
             details,
         };
-        let must_be_known = is_unknown && component.unknown == UnknownPolicy::NoScore;
-        Computed { health, weight: nanos(component.weight), known, all, must_be_known }
+        let is_missed = component.unknown == UnknownPolicy::NoScore && known < all;
+        Computed { health, weight: nanos(component.weight), known, counted, all, is_missed }
     }
 
     fn metric(
         &self,
         metric: &HealthMetric,
+        unknown: UnknownPolicy,
         figures: &Figures,
         as_of: OffsetDateTime,
     ) -> MetricHealth {
@@ -352,7 +353,10 @@ impl HealthModel {
         };
         let value = figure.filter(|_| state == MetricState::Known).map(|figure| figure.value);
         let points = match self.formula {
-            HealthFormula::Exact => value.map(|value| exact::float(exact::points(metric, value))),
+            HealthFormula::Exact => match value {
+                Some(value) => Some(exact::float(exact::points(metric, value))),
+                None => stand_in(unknown).map(f64::from),
+            },
             HealthFormula::SourceCompatible => Some(source_points(metric, value.unwrap_or(0.0))),
         };
         let (name, weight) = (metric.name.clone(), metric.weight);
@@ -369,7 +373,7 @@ impl HealthModel {
             mean.add_score(score, it.weight);
             sum += f64::from(score) * it.health.weight;
             let (weight, within) = match self.formula {
-                HealthFormula::Exact => (exact::ratio(it.weight, whole), it.known),
+                HealthFormula::Exact => (exact::ratio(it.weight, whole), it.counted),
                 HealthFormula::SourceCompatible => (it.health.weight, 1_000_000_000),
             };
             it.health.share = weight * earned;
@@ -393,9 +397,9 @@ impl HealthModel {
         enough: bool,
         coverage: f64,
     ) -> Option<Unscored> {
-        let missing = computed.iter().filter(|it| it.must_be_known);
+        let missing = computed.iter().filter(|it| it.is_missed);
         let components: Vec<_> = missing.map(|it| it.health.name.clone()).collect();
-        let reason = if total.is_none() {
+        let reason = if total.is_none() || (coverage == 0.0 && !enough) {
             UnscoredReason::NothingKnown
         } else if !components.is_empty() {
             UnscoredReason::ComponentUnknown
@@ -431,6 +435,15 @@ impl MetricHealth {
     #[must_use]
     pub fn value(&self) -> Option<f64> {
         self.figure.filter(|_| self.state == MetricState::Known).map(|figure| figure.value)
+    }
+}
+
+/// What a metric that is not known counts as.
+fn stand_in(policy: UnknownPolicy) -> Option<u32> {
+    match policy {
+        UnknownPolicy::Neutral(points) => Some(points.min(100)),
+        UnknownPolicy::Zero => Some(0),
+        UnknownPolicy::Skip | UnknownPolicy::NoScore => None,
     }
 }
 
