@@ -225,15 +225,16 @@ impl Tx<'_> {
     /// let tenure = Tenure::open(MemoryStore::new())?;
     /// let mut figures = Figures::default();
     /// for (name, value) in [("dau_mau_ratio", 0.5), ("feature_adoption", 0.7),
-    ///     ("conversations_per_week", 100.0), ("logins_per_week", 2.0), ("avg_csat", 4.0)]
+    ///     ("conversations_per_week", 100.0), ("logins_per_week", 2.0), ("avg_csat", 4.0),
+    ///     ("nps_score", 9.0)]
     /// {
     ///     let (at, source) = (tenure.now(), FigureSource::Host);
     ///     figures.set(name, Figure { value, at, source });
     /// }
     /// let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
     /// let score = tenure.write(|tx| tx.score_health_with(acme, &figures))?;
-    /// assert_eq!(score.score, Some(74), "(0.30 · 100 + 0.25 · 40 + 0.15 · 80) ÷ 0.70");
-    /// assert_eq!(tenure.read(|view| view.customer(acme))?.health_score, Some(74));
+    /// assert_eq!(score.score, Some(77), "65.5 of 0.85 of the weight");
+    /// assert_eq!(tenure.read(|view| view.customer(acme))?.health_score, Some(77));
     /// # Ok::<_, tenure::Error>(())
     /// ```
     ///

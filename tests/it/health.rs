@@ -3,9 +3,9 @@
 use crate::support::{BEGINNING, World, code, events, fields};
 use serde_json::{Value, json};
 use tenure::{
-    CustomerDraft, CustomerId, ErrorCode, Event, Figure, FigureSource, Figures, Grade, Health,
+    CustomerDraft, CustomerId, ErrorCode, Event, Figure, FigureSource, Figures, Grade,
     HealthComponent, HealthMetric, HealthModel, HealthRecord, HealthScope, HealthScore,
-    HealthTrend, RiskFactorKind, UnscoredReason,
+    HealthTrend, Result, RiskFactorKind, Tx, UnscoredReason, View,
 };
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
@@ -61,13 +61,35 @@ impl World {
     }
 }
 
+/// Everything that can be done to the health of a customer.
+pub fn tour(tx: &mut Tx<'_>, id: CustomerId, mark: &str) -> Result<()> {
+    let name = format!("{mark}-model");
+    tx.define_health_model(&name, &one(), &HealthScope::default(), 1)?;
+    for score in [90.0, 10.0] {
+        tx.score_health_with(id, &figures(tx.now(), [("score", score)]))?;
+    }
+    let until = tx.now() + Duration::DAY;
+    tx.override_health(id, 50, &format!("{mark} why"), until)?;
+    tx.lift_health_override(id)?;
+    tx.retire_health_model(&name)?;
+    tx.score_health(id).map(drop)
+}
+
+/// Everything that is told of the health of a customer.
+pub fn told(view: &View<'_>, id: CustomerId) -> Result<Value> {
+    let history = view.health_history(id, 100, None)?;
+    Ok(json!([view.health(id)?, history, view.explain_health(id)?, view.health_models()?]))
+}
+
 fn what_did_not_change_is_kept_once(world: &World) {
     let id = world.customer("Acme").id;
     let known = [
         ("dau_mau_ratio", 0.5),
         ("feature_adoption", 0.35),
+        ("conversations_per_week", 80.0),
         ("logins_per_week", 4.0),
         ("avg_csat", 4.0),
+        ("nps_score", 8.0),
     ];
     let first = world.scored(id, &figures(BEGINNING, known));
     assert_eq!(first.score, Some(80));
@@ -151,10 +173,11 @@ fn a_score_is_read_as_it_was_computed(world: &World) {
     let id = world.plain();
     assert_eq!(world.seen(|view| view.health(id)), None);
     world.at(id, 80.0);
-    let fallen = world.at(id, 60.0);
+    let mut fallen = world.at(id, 60.0);
     let read = world.seen(|view| view.health(id)).unwrap();
-    let quiet = Health { alerts: Vec::new(), ..fallen.health.clone() };
-    assert_eq!(read, HealthScore { health: quiet, ..fallen });
+    // But for the alerts, which were given once.
+    assert_eq!(fallen.health.alerts.drain(..).count(), 1);
+    assert_eq!(read, fallen);
     assert_eq!(read.health.trend, Some(HealthTrend::Declining));
     assert_eq!(read.health.risk_factors[0].kind, RiskFactorKind::ComponentDeclining);
     assert_eq!(read.health.risk_factors[0].to_string(), "only fell from 80 to 60");
@@ -255,10 +278,10 @@ fn the_first_model_that_is_meant_counts(world: &World) {
 fn a_model_is_checked_as_a_whole(world: &World) {
     let metric = HealthMetric::higher("Not a code", f64::NAN, 0.7);
     let twice = HealthMetric::lower("twice", 5.0, 5.0, 0.7);
-    let faulty = HealthComponent::new("c", 0.5).metric(metric).metric(twice.clone());
+    let faulty = HealthComponent::new("c", 0.5).metric(metric).metric(twice);
     let mut empty = HealthComponent::new("c", 1.5);
     empty.unknown = tenure::UnknownPolicy::Neutral(101);
-    let third = HealthComponent::new("d", 0.4).metric(HealthMetric { weight: 1.0, ..twice });
+    let third = HealthComponent::new("d", 0.4).metric(HealthMetric::lower("twice", 5.0, 5.0, 1.0));
     let mut model = HealthModel::of([faulty, empty, third]);
     (model.min_coverage, model.trend_over, model.grades.b) = (f64::INFINITY, 101, 40);
     model.thresholds.growth_over = f64::NAN;

@@ -168,6 +168,7 @@ fn tour_of(tenure: &Tenure, till: &Till, mark: &str) -> Result<Ids> {
         }
         tx.ensure_account(&email("new"), None).map(|it| it.id)
     })?;
+    write(&mut |tx| crate::health::tour(tx, customer, mark))?;
     write(&mut |tx| {
         tx.delete_customer(gone)?;
         tx.restore_customer(gone)?;
@@ -274,6 +275,12 @@ fn asked(tenure: &Tenure, of: [Uuid; 6]) -> Vec<Result<String>> {
         read(&|view| Ok(json!(view.usage_periods(customer, PeriodType::Day, 9, None)?))),
         read(&|view| Ok(json!(view.usage_report(customer, &report)?))),
         read(&|view| Ok(json!(view.preview_downgrade(customer, "starter", When::Now)?))),
+        read(&|view| crate::health::told(view, customer)),
+        read(&|view| Ok(json!(view.health_as_of(customer, now)?))),
+        read(&|view| Ok(json!(view.simulate_health(customer, &tenure::Figures::default())?))),
+        write(&|tx| tx.score_health(customer).map(drop)),
+        write(&|tx| tx.override_health(customer, 1, "x", now + time::Duration::DAY).map(drop)),
+        write(&|tx| tx.lift_health_override(customer).map(drop)),
         write(&|tx| tx.record_usage(customer, PeriodType::Day, &record).map(drop)),
         write(&|tx| tx.aggregate_usage(customer, PeriodType::Day, tx.now()).map(drop)),
         write(&|tx| {

@@ -251,6 +251,7 @@ pub fn dump(tenure: &Tenure) -> String {
                 "displayNames": view.display_names(id)?,
                 "flairs": view.flairs(id, None)?,
                 "usagePeriods": usage_periods(view, id)?,
+                "health": crate::health::told(view, id)?,
             }));
         }
         Ok::<_, Error>(all)

@@ -213,7 +213,8 @@ impl HealthModel {
     /// let at = datetime!(2026-01-31 12:00 UTC);
     /// let mut figures = Figures::default();
     /// for (name, value) in [("dau_mau_ratio", 0.5), ("feature_adoption", 0.35),
-    ///     ("conversations_per_week", 80.0), ("logins_per_week", 3.0), ("open_tickets", 2.0)]
+    ///     ("conversations_per_week", 80.0), ("logins_per_week", 3.0), ("open_tickets", 2.0),
+    ///     ("nps_score", 9.0)]
     /// {
     ///     figures.set(name, Figure { value, at, source: FigureSource::Host });
     /// }
@@ -221,7 +222,7 @@ impl HealthModel {
     /// assert_eq!((health.score, health.grade), (Some(72), Some(Grade::B)));
     /// assert_eq!(health.components[0].score, Some(79), "0.4 · 100 + 0.3 · 50 + 0.3 · 80");
     /// assert_eq!(health.components[2].score, Some(60), "of support only the tickets are known");
-    /// assert_eq!(health.components[3].score, None);
+    /// assert_eq!(health.components[4].score, None, "nothing is known of its payments");
     /// ```
     #[must_use]
     pub fn score(
