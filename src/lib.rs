@@ -54,12 +54,12 @@ pub use domain::facts::{
 pub use domain::feature::{Excess, Feature, FeatureDraft, FeatureKind, Grace, Measure, Overage};
 pub use domain::flair::{Flair, FlairId};
 pub use domain::health::{
-    ComponentHealth, ComponentScore, ComponentScores, ComponentTrend, Direction, Grade,
-    GradeThresholds, Health, HealthAlert, HealthAlertKind, HealthAlertSeverity, HealthComponent,
-    HealthExplanation, HealthFormula, HealthMetric, HealthModel, HealthModelId, HealthModelVersion,
-    HealthOpportunity, HealthOpportunityKind, HealthRecord, HealthRecordId, HealthScope,
-    HealthState, HealthStateId, HealthThresholds, HealthTrend, MetricGain, MetricHealth,
-    MetricShare, MetricState, PreviousHealth, RiskFactor, RiskFactorKind, UnknownPolicy, Unscored,
+    ComponentHealth, ComponentScore, ComponentScores, ComponentTrend, Grade, GradeThresholds,
+    Health, HealthAlert, HealthAlertKind, HealthAlertSeverity, HealthComponent, HealthExplanation,
+    HealthFormula, HealthMetric, HealthModel, HealthModelId, HealthModelVersion, HealthOpportunity,
+    HealthOpportunityKind, HealthRecord, HealthRecordId, HealthScope, HealthState, HealthStateId,
+    HealthThresholds, HealthTrend, MetricDirection, MetricGain, MetricHealth, MetricShare,
+    MetricState, PreviousHealth, RiskFactor, RiskFactorKind, UnknownPolicy, Unscored,
     UnscoredReason,
 };
 pub use domain::hold::{Commit, Committed, Hold, HoldId, HoldStatus, Reserve};

@@ -164,7 +164,7 @@ noun! {
         default_currency: Option<Currency> => ["EUR"],
         /// How it pays; nothing secret.
         payment_method: Option<Document> => ["{\"type\":\"card\",\"last4\":\"4242\"}"],
-        /// How well it is doing, 0–100.
+        /// How well it is doing, 0–100, as it was computed last; none if too little is known.
         health_score: Option<u32> => ["82"],
         /// How likely it is to leave.
         risk_level: Option<RiskLevel> => ["low"],

@@ -9,21 +9,22 @@ mod exact;
 mod explain;
 mod model;
 mod record;
+mod result;
 mod score;
 mod signs;
 mod validate;
 
 pub use explain::{HealthExplanation, MetricGain, MetricShare};
 pub use model::{
-    Direction, Grade, GradeThresholds, HealthComponent, HealthFormula, HealthMetric, HealthModel,
-    HealthThresholds, UnknownPolicy,
+    Grade, GradeThresholds, HealthComponent, HealthFormula, HealthMetric, HealthModel,
+    HealthThresholds, MetricDirection, UnknownPolicy,
 };
 pub(crate) use record::fingerprint;
 pub use record::{
     ComponentScore, ComponentScores, HealthModelId, HealthModelVersion, HealthRecord,
     HealthRecordId, HealthScope, HealthState, HealthStateId,
 };
-pub use score::{
+pub use result::{
     ComponentHealth, ComponentTrend, Health, HealthTrend, MetricHealth, MetricState,
     PreviousHealth, Unscored, UnscoredReason,
 };

@@ -82,6 +82,31 @@ impl View<'_> {
     /// How a customer is doing, as it was scored last; none if it never was, nor overridden. What somebody gave
     /// instead counts until it expires, whether or not it was scored since.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Figure, FigureSource, Figures, HealthComponent, HealthMetric};
+    /// # use tenure::{HealthModel, HealthScope, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let metric = HealthMetric::higher("visits", 20.0, 1.0);
+    /// # let model = HealthModel::of([HealthComponent::new("usage", 1.0).metric(metric)]);
+    /// # let acme = tenure.write(|tx| {
+    /// #     tx.define_health_model("visits", &model, &HealthScope::default(), 0)?;
+    /// #     tx.create_customer(&CustomerDraft::named("Acme"))
+    /// # })?.id;
+    /// # let visits = |value| {
+    /// #     let (at, source) = (tenure.now(), FigureSource::Host);
+    /// #     let mut figures = Figures::default();
+    /// #     figures.set("visits", Figure { value, at, source });
+    /// #     figures
+    /// # };
+    /// tenure.write(|tx| tx.score_health_with(acme, &visits(20.0)))?;
+    /// tenure.write(|tx| tx.score_health_with(acme, &visits(15.0)))?;
+    /// let health = tenure.read(|view| view.health(acme))?.unwrap();
+    /// assert_eq!(health.score, Some(75));
+    /// assert_eq!(health.health.risk_factors[0].to_string(), "usage fell from 100 to 75");
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`](crate::Error::NotFound).
@@ -102,6 +127,32 @@ impl View<'_> {
     }
 
     /// The scores of a customer that differed from those before, newest first, a page at a time.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Figure, FigureSource, Figures, HealthComponent, HealthMetric};
+    /// # use tenure::{HealthModel, HealthScope, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let metric = HealthMetric::higher("visits", 20.0, 1.0);
+    /// # let model = HealthModel::of([HealthComponent::new("usage", 1.0).metric(metric)]);
+    /// # let acme = tenure.write(|tx| {
+    /// #     tx.define_health_model("visits", &model, &HealthScope::default(), 0)?;
+    /// #     tx.create_customer(&CustomerDraft::named("Acme"))
+    /// # })?.id;
+    /// # let visits = |value| {
+    /// #     let (at, source) = (tenure.now(), FigureSource::Host);
+    /// #     let mut figures = Figures::default();
+    /// #     figures.set("visits", Figure { value, at, source });
+    /// #     figures
+    /// # };
+    /// tenure.write(|tx| tx.score_health_with(acme, &visits(20.0)))?;
+    /// tenure.write(|tx| tx.score_health_with(acme, &visits(15.0)))?;
+    /// tenure.write(|tx| tx.score_health_with(acme, &visits(15.0)))?;
+    /// let history = tenure.read(|view| view.health_history(acme, 10, None))?.items;
+    /// let scores: Vec<_> = history.iter().map(|it| it.score).collect();
+    /// assert_eq!(scores, [Some(75), Some(100)]);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -358,5 +409,54 @@ impl Tx<'_> {
             self.announce("health.alerted", state.id, facts.customer_id, data);
         }
         Ok(state)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::memory::MemoryStore;
+    use crate::{CustomerDraft, Tenure};
+
+    /// Evaluates everybody as a portfolio is evaluated, and tells how many records there are then.
+    fn evaluate(tenure: &Tenure, customers: &[Customer], open_tickets: f64) -> usize {
+        let score = |tx: &mut Tx<'_>| {
+            let (first, last) = (customers.first().unwrap().id, customers.last().unwrap().id);
+            let mut known = tx.view().health_known_of(first, last)?;
+            for customer in customers {
+                let mut customer = customer.clone();
+                let mut facts = tx.view().health_facts(&customer)?;
+                facts.figures.set("health_score", figure(tx.now(), 1.0));
+                for (_, metric) in crate::HealthModel::default().metrics() {
+                    facts.figures.set(metric.name.clone(), figure(tx.now(), metric.ideal));
+                }
+                facts.figures.set("open_tickets", figure(tx.now(), open_tickets));
+                let known = known.of(customer.id);
+                let score = tx.keep_health(&mut customer, &mut facts, known)?;
+                assert_eq!(customer.health_score, score.score);
+                assert_eq!(facts.figure("health_score"), score.score.map(f64::from));
+            }
+            tx.view().all::<HealthRecord>(Query::all()).map(|records| records.len())
+        };
+        tenure.write(score).unwrap()
+    }
+
+    fn figure(at: OffsetDateTime, value: f64) -> Figure {
+        Figure { value, at, source: FigureSource::Derived }
+    }
+
+    #[test]
+    fn a_page_of_customers_is_scored_from_what_was_read_at_once() {
+        let tenure = Tenure::open(MemoryStore::new()).unwrap();
+        let create =
+            |name: &str| tenure.write(|tx| tx.create_customer(&CustomerDraft::named(name)));
+        let customers: Vec<_> = ["a", "b", "c"].map(|name| create(name).unwrap()).into();
+        assert_eq!(evaluate(&tenure, &customers, 0.0), 3);
+        assert_eq!(evaluate(&tenure, &customers, 0.0), 3, "nothing has changed");
+        assert_eq!(evaluate(&tenure, &customers, 5.0), 6);
+        // The model that comes with tenure is kept once.
+        let models = tenure.read(|view| view.all::<HealthModelVersion>(Query::all())).unwrap();
+        assert_eq!(models.len(), 1);
+        assert!(tenure.read(|view| view.health_models()).unwrap().is_empty());
     }
 }

@@ -41,6 +41,28 @@ impl View<'_> {
     /// others where several apply. A customer that none is for is scored by
     /// [`HealthModel::default`].
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Figure, FigureSource, Figures, HealthComponent, HealthMetric};
+    /// # use tenure::{HealthModel, HealthScope, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let metric = HealthMetric::higher("visits", 20.0, 1.0);
+    /// # let model = HealthModel::of([HealthComponent::new("usage", 1.0).metric(metric)]);
+    /// # let acme = tenure.write(|tx| {
+    /// #     tx.define_health_model("visits", &model, &HealthScope::default(), 0)?;
+    /// #     tx.create_customer(&CustomerDraft::named("Acme"))
+    /// # })?.id;
+    /// # let visits = |value| {
+    /// #     let (at, source) = (tenure.now(), FigureSource::Host);
+    /// #     let mut figures = Figures::default();
+    /// #     figures.set("visits", Figure { value, at, source });
+    /// #     figures
+    /// # };
+    /// let models = tenure.read(|view| view.health_models())?;
+    /// assert_eq!((models[0].name.as_str(), models[0].version), ("visits", 1));
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The store's own.
@@ -49,6 +71,33 @@ impl View<'_> {
     }
 
     /// A version of a health model, such as a score was computed by.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Figure, FigureSource, Figures, HealthComponent, HealthMetric};
+    /// # use tenure::{HealthModel, HealthScope, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let metric = HealthMetric::higher("visits", 20.0, 1.0);
+    /// # let model = HealthModel::of([HealthComponent::new("usage", 1.0).metric(metric)]);
+    /// # let acme = tenure.write(|tx| {
+    /// #     tx.define_health_model("visits", &model, &HealthScope::default(), 0)?;
+    /// #     tx.create_customer(&CustomerDraft::named("Acme"))
+    /// # })?.id;
+    /// # let visits = |value| {
+    /// #     let (at, source) = (tenure.now(), FigureSource::Host);
+    /// #     let mut figures = Figures::default();
+    /// #     figures.set("visits", Figure { value, at, source });
+    /// #     figures
+    /// # };
+    /// tenure.write(|tx| tx.score_health_with(acme, &visits(20.0)))?;
+    /// tenure.write(|tx| tx.score_health_with(acme, &visits(15.0)))?;
+    /// let model = tenure.read(|view| {
+    ///     let record = view.health_history(acme, 1, None)?.items.remove(0);
+    ///     view.health_model(record.model_id)
+    /// })?;
+    /// assert_eq!(model.model.components[0].name, "usage");
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -169,6 +218,28 @@ impl Tx<'_> {
 
     /// Takes a health model out of use. Scores by it stay as they are; the next one is by another.
     /// One that is out of use already stays so.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Figure, FigureSource, Figures, HealthComponent, HealthMetric};
+    /// # use tenure::{HealthModel, HealthScope, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let metric = HealthMetric::higher("visits", 20.0, 1.0);
+    /// # let model = HealthModel::of([HealthComponent::new("usage", 1.0).metric(metric)]);
+    /// # let acme = tenure.write(|tx| {
+    /// #     tx.define_health_model("visits", &model, &HealthScope::default(), 0)?;
+    /// #     tx.create_customer(&CustomerDraft::named("Acme"))
+    /// # })?.id;
+    /// # let visits = |value| {
+    /// #     let (at, source) = (tenure.now(), FigureSource::Host);
+    /// #     let mut figures = Figures::default();
+    /// #     figures.set("visits", Figure { value, at, source });
+    /// #     figures
+    /// # };
+    /// tenure.write(|tx| tx.retire_health_model("visits"))?;
+    /// assert!(tenure.read(|view| view.health_models())?.is_empty());
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -112,6 +112,18 @@ impl Tx<'_> {
 
     /// Ends an override before its time. Returns whether one stood.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let until = tenure.now() + time::Duration::DAY;
+    /// tenure.write(|tx| tx.override_health(acme, 25, "The sponsor has left.", until))?;
+    /// assert!(tenure.write(|tx| tx.lift_health_override(acme))?);
+    /// assert!(!tenure.write(|tx| tx.lift_health_override(acme))?);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`].

@@ -76,6 +76,30 @@ impl View<'_> {
     /// Where the points of a customer's last score come from, and what would raise it most; none if
     /// it was never scored.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Figure, FigureSource, Figures, HealthComponent, HealthMetric};
+    /// # use tenure::{HealthModel, HealthScope, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let metric = HealthMetric::higher("visits", 20.0, 1.0);
+    /// # let model = HealthModel::of([HealthComponent::new("usage", 1.0).metric(metric)]);
+    /// # let acme = tenure.write(|tx| {
+    /// #     tx.define_health_model("visits", &model, &HealthScope::default(), 0)?;
+    /// #     tx.create_customer(&CustomerDraft::named("Acme"))
+    /// # })?.id;
+    /// # let visits = |value| {
+    /// #     let (at, source) = (tenure.now(), FigureSource::Host);
+    /// #     let mut figures = Figures::default();
+    /// #     figures.set("visits", Figure { value, at, source });
+    /// #     figures
+    /// # };
+    /// tenure.write(|tx| tx.score_health_with(acme, &visits(20.0)))?;
+    /// tenure.write(|tx| tx.score_health_with(acme, &visits(15.0)))?;
+    /// let why = tenure.read(|view| view.explain_health(acme))?.unwrap();
+    /// assert_eq!((why.shares[0].share, why.gains[0].gain), (75.0, 25.0));
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`].
@@ -118,6 +142,31 @@ impl View<'_> {
     /// What the score of a customer was at `at`, computed anew by the model that was in use then and
     /// from what was known then.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Figure, FigureSource, Figures, HealthComponent, HealthMetric};
+    /// # use tenure::{HealthModel, HealthScope, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let metric = HealthMetric::higher("visits", 20.0, 1.0);
+    /// # let model = HealthModel::of([HealthComponent::new("usage", 1.0).metric(metric)]);
+    /// # let acme = tenure.write(|tx| {
+    /// #     tx.define_health_model("visits", &model, &HealthScope::default(), 0)?;
+    /// #     tx.create_customer(&CustomerDraft::named("Acme"))
+    /// # })?.id;
+    /// # let visits = |value| {
+    /// #     let (at, source) = (tenure.now(), FigureSource::Host);
+    /// #     let mut figures = Figures::default();
+    /// #     figures.set("visits", Figure { value, at, source });
+    /// #     figures
+    /// # };
+    /// tenure.write(|tx| tx.score_health_with(acme, &visits(20.0)))?;
+    /// tenure.write(|tx| tx.score_health_with(acme, &visits(15.0)))?;
+    /// let before = tenure.now() - time::Duration::DAY;
+    /// assert_eq!(tenure.read(|view| view.health_as_of(acme, tenure.now()))?.score, Some(75));
+    /// assert_eq!(tenure.read(|view| view.health_as_of(acme, before))?.score, None);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`].
@@ -145,6 +194,34 @@ impl View<'_> {
     }
 
     /// Which metrics moved the score of a customer between two records, and by how much.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Figure, FigureSource, Figures, HealthComponent, HealthMetric};
+    /// # use tenure::{HealthModel, HealthScope, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let metric = HealthMetric::higher("visits", 20.0, 1.0);
+    /// # let model = HealthModel::of([HealthComponent::new("usage", 1.0).metric(metric)]);
+    /// # let acme = tenure.write(|tx| {
+    /// #     tx.define_health_model("visits", &model, &HealthScope::default(), 0)?;
+    /// #     tx.create_customer(&CustomerDraft::named("Acme"))
+    /// # })?.id;
+    /// # let visits = |value| {
+    /// #     let (at, source) = (tenure.now(), FigureSource::Host);
+    /// #     let mut figures = Figures::default();
+    /// #     figures.set("visits", Figure { value, at, source });
+    /// #     figures
+    /// # };
+    /// tenure.write(|tx| tx.score_health_with(acme, &visits(20.0)))?;
+    /// tenure.write(|tx| tx.score_health_with(acme, &visits(15.0)))?;
+    /// let moved = tenure.read(|view| {
+    ///     let history = view.health_history(acme, 2, None)?.items;
+    ///     view.health_difference(history[1].id, history[0].id)
+    /// })?;
+    /// assert_eq!((moved.from, moved.to), (Some(100), Some(75)));
+    /// assert_eq!((moved.moves[0].metric.as_str(), moved.moves[0].by), ("visits", -25.0));
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -199,6 +276,32 @@ impl View<'_> {
 
     /// What another model makes of the figures that scores were computed from: those of one
     /// customer, or of all, newest first, a page at a time. Nothing is kept.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Figure, FigureSource, Figures, HealthComponent, HealthMetric};
+    /// # use tenure::{HealthModel, HealthScope, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let metric = HealthMetric::higher("visits", 20.0, 1.0);
+    /// # let model = HealthModel::of([HealthComponent::new("usage", 1.0).metric(metric)]);
+    /// # let acme = tenure.write(|tx| {
+    /// #     tx.define_health_model("visits", &model, &HealthScope::default(), 0)?;
+    /// #     tx.create_customer(&CustomerDraft::named("Acme"))
+    /// # })?.id;
+    /// # let visits = |value| {
+    /// #     let (at, source) = (tenure.now(), FigureSource::Host);
+    /// #     let mut figures = Figures::default();
+    /// #     figures.set("visits", Figure { value, at, source });
+    /// #     figures
+    /// # };
+    /// tenure.write(|tx| tx.score_health_with(acme, &visits(20.0)))?;
+    /// tenure.write(|tx| tx.score_health_with(acme, &visits(15.0)))?;
+    /// let metric = HealthMetric::higher("visits", 30.0, 1.0);
+    /// let strict = HealthModel::of([HealthComponent::new("usage", 1.0).metric(metric)]);
+    /// let tests = tenure.read(|view| view.back_test_health(&strict, Some(acme), 10, None))?.items;
+    /// assert_eq!((tests[0].was, tests[0].would_be.score), (Some(75), Some(50)));
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -4,8 +4,8 @@ use crate::support::BEGINNING;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use tenure::{
-    Direction, Figure, FigureSource, Figures, HealthComponent, HealthFormula, HealthMetric,
-    HealthModel, UnknownPolicy,
+    Figure, FigureSource, Figures, HealthComponent, HealthFormula, HealthMetric, HealthModel,
+    MetricDirection, UnknownPolicy,
 };
 use time::Duration;
 
@@ -134,6 +134,33 @@ proptest! {
     }
 
     #[test]
+    fn decimals_are_rounded_as_fractions_are(
+        parts in (1_usize..5).prop_flat_map(|count| {
+            let part = (1_i64..100_000, 0_i64..100_000);
+            (weights(count), proptest::collection::vec(part, count))
+        }),
+    ) {
+        let mut component = HealthComponent::new("c", 1.0);
+        let mut figures = Figures::default();
+        // The mean as one fraction, of ideals and values in hundredths and weights in thousandths.
+        let whole: i128 = parts.1.iter().map(|(ideal, _)| i128::from(*ideal)).product();
+        let mut sum = 0_i128;
+        for (place, (weight, (ideal, value))) in parts.0.iter().zip(&parts.1).enumerate() {
+            let name = format!("m{place}");
+            let hundredths = |it: i64| f64::from(i32::try_from(it).unwrap()) / 100.0;
+            let metric = HealthMetric::higher(name.as_str(), hundredths(*ideal), *weight);
+            component = component.metric(metric);
+            figures.set(name, figure(hundredths(*value)));
+            #[expect(clippy::cast_possible_truncation, reason = "thousandths of at most 1")]
+            let weight = (weight * 1_000.0).round() as i128;
+            sum += weight * i128::from(*value.min(ideal)) * (whole / i128::from(*ideal));
+        }
+        let rounded = (2 * 100 * sum + 1_000 * whole) / (2 * 1_000 * whole);
+        let health = HealthModel::of([component]).score(&figures, BEGINNING, None);
+        prop_assert_eq!(health.score.map(i128::from), Some(rounded));
+    }
+
+    #[test]
     fn a_better_figure_never_lowers_a_score(
         (model, figures) in case(),
         which in any::<prop::sample::Index>(),
@@ -143,7 +170,7 @@ proptest! {
         let metric = metrics[which.index(metrics.len())];
         if let Some(figure) = figures.get(&metric.name) {
             let mut better = figures.clone();
-            let by = if metric.direction == Direction::Higher { by } else { -by };
+            let by = if metric.direction == MetricDirection::Higher { by } else { -by };
             better.set(metric.name.clone(), Figure { value: figure.value + by, ..figure });
             let (before, after) = (model.score(&figures, BEGINNING, None), model.score(&better, BEGINNING, None));
             prop_assert!(after.total >= before.total, "{before:?}\n{after:?}");
@@ -228,7 +255,7 @@ proptest! {
         least in any::<f64>(), value in any::<f64>(), days in any::<Option<u32>>(),
     ) {
         let mut metric = HealthMetric::higher("m", ideal, weight);
-        metric.direction = Direction::Lower;
+        metric.direction = MetricDirection::Lower;
         metric.worst = worst;
         metric.max_age_days = days;
         let mut model = HealthModel::of([HealthComponent::new("c", weight).metric(metric)]);

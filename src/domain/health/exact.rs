@@ -5,7 +5,7 @@
 //! these below a half is taken for the half. That is finer than a float of its size can tell, so a
 //! tie is always a tie, and a better value never earns less.
 
-use super::model::{Direction, HealthMetric};
+use super::model::{HealthMetric, MetricDirection};
 
 /// One point.
 const POINT: i128 = 1_000_000_000_000_000;
@@ -24,8 +24,8 @@ pub(super) fn nanos(number: f64) -> i128 {
 pub(super) fn points(metric: &HealthMetric, value: f64) -> i128 {
     let (value, ideal) = (nanos(value), nanos(metric.ideal));
     let (part, whole) = match metric.direction {
-        Direction::Higher => (value, ideal),
-        Direction::Lower => {
+        MetricDirection::Higher => (value, ideal),
+        MetricDirection::Lower => {
             let worst = metric.worst.map_or(ideal, nanos);
             (worst.saturating_sub(value), worst.saturating_sub(ideal))
         }
@@ -79,4 +79,43 @@ impl Mean {
 #[expect(clippy::cast_precision_loss, reason = "the nearest float is meant")]
 pub(super) fn ratio(part: i128, whole: i128) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_count_as_they_were_written() {
+        for (number, billionths) in [
+            (0.1 + 0.2, 300_000_000),
+            (2_000_000.123_456_789, 2_000_000_123_456_789),
+            (-0.000_000_001, -1),
+            (1e-10, 0),
+            (f64::NAN, 0),
+            (f64::INFINITY, 1_000_000_000_000_000_000_000),
+            (f64::MIN, -1_000_000_000_000_000_000_000),
+        ] {
+            assert_eq!(nanos(number), billionths, "{number}");
+        }
+    }
+
+    #[test]
+    fn a_tie_is_rounded_up_and_what_is_below_it_down() {
+        let rounded = |thousandths: i128| {
+            let mut mean = Mean::default();
+            mean.add(thousandths * POINT / 1_000, 300_000_000);
+            mean.rounded()
+        };
+        let rounds = [2_499, 2_500, 2_501, 99_500, 0, 499].map(rounded);
+        assert_eq!(rounds, [Some(2), Some(3), Some(3), Some(100), Some(0), Some(0)]);
+        assert_eq!(Mean::default().rounded(), None);
+        // A third and a sixth, neither of which is written down exactly, are a half.
+        let (one, other) =
+            (HealthMetric::higher("a", 3.0, 0.5), HealthMetric::higher("b", 1.2, 0.5));
+        let mut mean = Mean::default();
+        mean.add(points(&one, 0.04), nanos(0.5));
+        mean.add(points(&other, 0.02), nanos(0.5));
+        assert_eq!(mean.rounded(), Some(2), "1 1/3 and 1 2/3 are 1.5 in the mean");
+    }
 }

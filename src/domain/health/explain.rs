@@ -1,6 +1,6 @@
 //! Where the points come from, and where more are to be had.
 
-use super::model::{Direction, HealthFormula, HealthMetric, HealthModel};
+use super::model::{HealthFormula, HealthMetric, HealthModel, MetricDirection};
 use crate::domain::facts::{Figure, FigureSource, Figures};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -122,7 +122,7 @@ impl HealthModel {
     /// The value that earns most.
     fn best(&self, metric: &HealthMetric) -> f64 {
         match (self.formula, metric.direction) {
-            (HealthFormula::SourceCompatible, Direction::Lower) => 0.0,
+            (HealthFormula::SourceCompatible, MetricDirection::Lower) => 0.0,
             _ => metric.ideal,
         }
     }

@@ -24,7 +24,7 @@ words! {
 
 words! {
     /// Which way a metric is better.
-    pub enum Direction {
+    pub enum MetricDirection {
         /// More is better: points grow from zero at 0 to the whole hundred at the ideal.
         Higher = "higher",
         /// Less is better: all points at or below the ideal, then linearly none at the worst.
@@ -69,7 +69,7 @@ pub struct HealthMetric {
     /// The name of the figure, a code, once in a model: see [`names`].
     pub name: String,
     /// Which way it is better.
-    pub direction: Direction,
+    pub direction: MetricDirection,
     /// The value that earns all 100 points, 0–10¹².
     pub ideal: f64,
     /// Where what is better when lower earns nothing any more: above the ideal, up to 10¹².
@@ -221,14 +221,14 @@ impl HealthMetric {
     /// A figure that is better when higher: all points from `ideal` on.
     #[must_use]
     pub fn higher(name: impl Into<String>, ideal: f64, weight: f64) -> Self {
-        let (direction, worst, max_age_days) = (Direction::Higher, None, None);
+        let (direction, worst, max_age_days) = (MetricDirection::Higher, None, None);
         Self { name: name.into(), direction, ideal, worst, weight, max_age_days }
     }
 
     /// A figure that is better when lower: all points up to `ideal`, none from `worst` on.
     #[must_use]
     pub fn lower(name: impl Into<String>, ideal: f64, worst: f64, weight: f64) -> Self {
-        let (direction, worst, max_age_days) = (Direction::Lower, Some(worst), None);
+        let (direction, worst, max_age_days) = (MetricDirection::Lower, Some(worst), None);
         Self { name: name.into(), direction, ideal, worst, weight, max_age_days }
     }
 

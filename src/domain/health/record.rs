@@ -2,7 +2,7 @@
 //! customer stands.
 
 use super::model::{Grade, HealthModel};
-use super::score::{Health, HealthTrend, PreviousHealth};
+use super::result::{Health, HealthTrend, PreviousHealth};
 use super::signs::{HealthOpportunity, RiskFactor};
 use crate::domain::customer::{CustomerId, CustomerKind, CustomerSize};
 use crate::domain::facts::{CustomerFacts, Figures, names};

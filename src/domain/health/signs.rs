@@ -1,7 +1,7 @@
 //! What a score and its figures tell beside the number: risks, chances, alarms.
 
 use super::model::{Grade, HealthModel};
-use super::score::{ComponentTrend, Health, PreviousHealth};
+use super::result::{ComponentTrend, Health, PreviousHealth};
 use crate::domain::facts::{Figures, names};
 use crate::record::words;
 use serde::{Deserialize, Serialize};

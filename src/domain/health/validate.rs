@@ -2,7 +2,7 @@
 
 use super::exact::{VALUE_MAX, nanos};
 use super::model::{
-    Direction, HealthComponent, HealthFormula, HealthMetric, HealthModel, UnknownPolicy,
+    HealthComponent, HealthFormula, HealthMetric, HealthModel, MetricDirection, UnknownPolicy,
 };
 use crate::domain::text::Code;
 use crate::error::{Faults, Result};
@@ -76,7 +76,7 @@ impl HealthModel {
             let rule = "must be 0 to a million millions";
             faults.add(format!("{path}.ideal"), &ideal.to_string(), rule);
         }
-        let wants_worst = metric.direction == Direction::Lower;
+        let wants_worst = metric.direction == MetricDirection::Lower;
         let rule = match metric.worst {
             Some(_) if !wants_worst => "must not be given for what is better when higher",
             Some(worst) if !(worst <= VALUE_MAX && nanos(worst) > nanos(ideal)) => {
