@@ -28,6 +28,7 @@ mod health;
 mod health_models;
 mod health_overrides;
 mod health_reports;
+mod health_scoring;
 mod hindsight;
 mod holds;
 mod keys;
