@@ -1,5 +1,6 @@
 //! The numbers that a host can change.
 
+use crate::domain::lifecycle::LifecycleRules;
 use crate::domain::smart_link::MIN_CONFIDENCE;
 use crate::domain::text::Code;
 use crate::domain::threshold::DEFAULT_PERCENTAGES;
@@ -35,6 +36,11 @@ pub struct Config {
     /// After how many attempts usage that the billing gateway does not take is given up: 100, which
     /// takes about three weeks. At least one is made.
     pub delivery_attempts_max: u32,
+    /// The thresholds by which customers move from stage to stage of their journey. Those that
+    /// contradict each other are refused when they are used.
+    pub lifecycle: LifecycleRules,
+    /// How long a customer's standing that was set by hand is left alone by its journey: seven days.
+    pub status_hold: Duration,
 }
 
 impl Default for Config {
@@ -48,6 +54,8 @@ impl Default for Config {
             usage_figures: BTreeMap::new(),
             min_confidence: MIN_CONFIDENCE,
             delivery_attempts_max: 100,
+            lifecycle: LifecycleRules::default(),
+            status_hold: Duration::days(7),
         }
     }
 }

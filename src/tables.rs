@@ -15,6 +15,7 @@ use crate::domain::feature::Feature;
 use crate::domain::flair::Flair;
 use crate::domain::hold::Hold;
 use crate::domain::key_run::{KeyBlock, KeyManifest};
+use crate::domain::lifecycle::{Journey, StageTransition, WORKFLOW};
 use crate::domain::link::Link;
 use crate::domain::link_index::{LinkBlock, LinkManifest, LinkProfile};
 use crate::domain::meter::Meter;
@@ -86,7 +87,8 @@ macro_rules! tables {
         /// ```
         #[must_use]
         pub const fn nouns() -> &'static [Noun] {
-            const { &[$(<$noun as Describe>::NOUN),+] }
+            // Workflows are asked for, and not kept.
+            const { &[$(<$noun as Describe>::NOUN),+, WORKFLOW] }
         }
     };
 }
@@ -122,6 +124,11 @@ tables! {
     }
     Link "link" {
         index ["customer_id", "created_at"] ["product_id", "created_at"];
+        references "customer_id" -> "customer";
+    }
+    Journey "journey" {}
+    StageTransition "stage_transition" {
+        index ["customer_id", "number"];
         references "customer_id" -> "customer";
     }
     LinkProfile "link_profile" { unique ["customer_id"]; }

@@ -222,6 +222,8 @@ noun! {
         subscriptions: "subscription" many "what it subscribes to, now and before",
         entitlements: "entitlement" many "what it may use",
         meters: "meter" many "what it has used of each feature",
+        journey: "journey" one "where it is on its journey, and has been",
+        stage_transitions: "stage transition" many "its moves from stage to stage",
         flairs: "flair" many "the distinctions that it earned",
         display_names: "display name" many "the friendly names it has had",
         assigned_to: "user" one "who looks after the account",
@@ -234,7 +236,7 @@ noun! {
         merge => merged, unmerge => unmerged, delete => deleted, restore => restored,
         erase => erased,
     }
-    events { converted, tier_changed, display_name_changed, flair_awarded, flair_removed }
+    events { converted, stage_changed, tier_changed, display_name_changed, flair_awarded, flair_removed }
 }
 
 draft! {

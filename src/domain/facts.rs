@@ -152,6 +152,9 @@ pub struct ContractFacts {
 pub struct ExpansionFacts {
     /// Opportunities that are open.
     pub open: u32,
+    /// When the newest of these was identified.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub opened_at: Option<OffsetDateTime>,
     /// When one was last won.
     #[serde(with = "time::serde::rfc3339::option")]
     pub won_at: Option<OffsetDateTime>,
@@ -180,6 +183,12 @@ pub struct CustomerFacts {
     /// Since when it is there.
     #[serde(with = "time::serde::rfc3339")]
     pub stage_since: OffsetDateTime,
+    /// When it last came back after it had churned.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub returned_at: Option<OffsetDateTime>,
+    /// When it was last expanding, if it no longer is.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub left_expanding_at: Option<OffsetDateTime>,
     /// The code of its tier.
     pub tier: Code,
     /// What it is.
@@ -221,6 +230,8 @@ impl CustomerFacts {
             status: CustomerStatus::Active,
             stage: Stage::Trial,
             stage_since: created_at,
+            returned_at: None,
+            left_expanding_at: None,
             tier,
             kind: CustomerKind::Business,
             size: None,
@@ -238,6 +249,12 @@ impl CustomerFacts {
     #[must_use]
     pub fn figure(&self, name: &str) -> Option<f64> {
         self.figures.get(name).map(|figure| figure.value)
+    }
+
+    /// Since when it is a customer: since it was created, or came back after it had churned.
+    #[must_use]
+    pub fn customer_since(&self) -> OffsetDateTime {
+        self.returned_at.map_or(self.created_at, |back| back.max(self.created_at))
     }
 
     /// Whole days and parts of one from `at` to the instant of the facts; negative if it lies ahead.

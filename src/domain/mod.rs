@@ -33,6 +33,7 @@ pub mod hold;
 pub mod instant;
 pub mod key_run;
 pub mod legal_form;
+pub mod lifecycle;
 pub mod likeness;
 pub mod link;
 pub mod link_check;

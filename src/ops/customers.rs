@@ -227,14 +227,10 @@ impl Tx<'_> {
         self.whole(|tx| {
             customer.status = to;
             customer.is_active = to.is_active();
-            match (action, customer.stage) {
-                (CustomerAction::Churn, _) => customer.stage = Stage::Churned,
-                (CustomerAction::Reactivate, Stage::Churned) => customer.stage = Stage::Onboarding,
-                _ => {}
-            }
-            tx.keep_customer(&mut customer)?;
             let data = json!({ "from": from, "to": to });
             tx.announce(format!("customer.{}", action.event()), id, id, data.clone());
+            tx.follow_status(&mut customer, action)?;
+            tx.keep_customer(&mut customer)?;
             if action == CustomerAction::Activate
                 && matches!(from, CustomerStatus::Prospect | CustomerStatus::Lead)
             {

@@ -28,6 +28,7 @@ mod hindsight;
 mod holds;
 mod keys;
 mod ledger;
+mod lifecycle;
 pub(crate) mod link_index;
 mod links;
 mod metering;

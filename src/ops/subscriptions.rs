@@ -1,8 +1,9 @@
 //! Subscriptions: added, moved, and what follows from them: the customer's tier and rights.
 
-use crate::domain::customer::{Customer, CustomerId, Stage};
+use crate::domain::customer::{Customer, CustomerId, CustomerStatus, Stage};
 use crate::domain::cycle::Cycle;
 use crate::domain::document::Document;
+use crate::domain::lifecycle::{StageCondition, StageMeasure, StageRule, Why};
 use crate::domain::recurrence::Recurrence;
 use crate::domain::subscription::{
     BillingCycle, NewSubscription, Subscription, SubscriptionAction, SubscriptionId,
@@ -70,7 +71,7 @@ impl Tx<'_> {
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] with every fault; [`Error::Taken`] when a paid one
     /// of this product runs already, or Stripe's id or the checkout session is recorded already;
-    /// [`Error::Rule`] for a free one.
+    /// [`Error::StageRule`] for a free one.
     pub fn add_subscription(
         &mut self,
         customer: CustomerId,
@@ -100,7 +101,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]; [`Error::Rule`] when there is no period whose end could be waited for,
+    /// [`Error::NotFound`]; [`Error::StageRule`] when there is no period whose end could be waited for,
     /// or it is the free one.
     pub fn cancel_subscription(&mut self, id: SubscriptionId, when: When) -> Result<Subscription> {
         let mut subscription = self.view().subscription(id)?;
@@ -135,7 +136,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]; [`Error::InvalidTransition`]; [`Error::Rule`] when it is the free one;
+    /// [`Error::NotFound`]; [`Error::InvalidTransition`]; [`Error::StageRule`] when it is the free one;
     /// [`Error::Taken`] when it is activated while a paid one of its product runs.
     pub fn move_subscription(
         &mut self,
@@ -191,7 +192,9 @@ impl Tx<'_> {
                 data,
             );
             if to.is_over() && subscription.kind == SubscriptionKind::Paid {
-                tx.churn_without_paid(&mut customer)?;
+                let trial = from == SubscriptionStatus::Trialing
+                    && subscription.trial_ends_at.is_some_and(|end| end <= now);
+                tx.churn_without_paid(&mut customer, trial)?;
             }
             tx.follow_subscriptions(customer)?;
             Ok(subscription)
@@ -199,13 +202,15 @@ impl Tx<'_> {
     }
 
     /// A customer whose last paid subscription ended has left, as far as its journey goes.
-    fn churn_without_paid(&mut self, customer: &mut Customer) -> Result<()> {
+    fn churn_without_paid(&mut self, customer: &mut Customer, was_trial: bool) -> Result<()> {
         let running = self.view().running(customer.id)?;
         let paid = running.iter().any(|it| it.kind == SubscriptionKind::Paid);
         if paid || customer.stage == Stage::Churned {
             return Ok(());
         }
-        customer.stage = Stage::Churned;
+        let why = if was_trial { StageRule::TrialExpired } else { StageRule::PaidEnded };
+        let ended = StageCondition::happened(StageMeasure::PaidEnded, Some(self.now()));
+        self.change_stage(customer, Stage::Churned, Why::rule(why, vec![ended]))?;
         self.keep_customer(customer)
     }
 
@@ -271,8 +276,17 @@ impl Tx<'_> {
         let paid = running
             .iter()
             .any(|it| it.kind == SubscriptionKind::Paid && it.status == SubscriptionStatus::Active);
-        if paid && matches!(customer.stage, Stage::Trial | Stage::Churned) {
-            customer.stage = Stage::Onboarding;
+        // An account that was churned begins anew when it is reactivated.
+        let begins = match customer.stage {
+            Stage::Trial => Some(StageRule::Converted),
+            Stage::Churned if customer.status != CustomerStatus::Churned => {
+                Some(StageRule::WonBack)
+            }
+            _ => None,
+        };
+        if let Some(why) = begins.filter(|_| paid) {
+            let active = StageCondition::happened(StageMeasure::PaidActive, None);
+            self.change_stage(&mut customer, Stage::Onboarding, Why::rule(why, vec![active]))?;
         }
         if before != (customer.tier.clone(), customer.monthly_spend, customer.stage) {
             self.keep_customer(&mut customer)?;

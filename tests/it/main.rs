@@ -55,6 +55,7 @@ mod kill;
 #[cfg(feature = "sqlite")]
 mod kill_tickets;
 mod levels;
+mod lifecycle;
 mod link_index;
 mod link_promises;
 mod link_quality;

@@ -251,6 +251,8 @@ pub fn dump(tenure: &Tenure) -> String {
                 "displayNames": view.display_names(id)?,
                 "flairs": view.flairs(id, None)?,
                 "usagePeriods": usage_periods(view, id)?,
+                "journey": view.journey(id)?,
+                "stages": view.stage_history(id, PAGE_MAX, None)?,
             }));
         }
         Ok::<_, Error>(all)
