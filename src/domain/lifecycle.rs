@@ -5,17 +5,19 @@
 
 mod condition;
 mod journey;
+mod measure;
 mod rules;
 mod stages;
 #[cfg(test)]
 mod tests;
 
-pub use condition::{StageCondition, StageMeasure, StageRelation};
+pub use condition::StageCondition;
 pub(crate) use journey::Why;
 pub use journey::{
     Journey, JourneyId, JourneyReport, StageMilestone, StageTimes, StageTransition, TransitionId,
     TriggeredBy,
 };
+pub use measure::{StageMeasure, StageRelation};
 pub use rules::LifecycleRules;
 pub(crate) use stages::WORKFLOW;
 pub use stages::{STAGES, StageGuide};

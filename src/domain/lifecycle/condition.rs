@@ -1,69 +1,13 @@
 //! What a rule of the journey asks: a figure and a bound. What did not hold is told the same way.
 
+use super::measure::{StageMeasure, StageRelation};
 use super::{LifecycleRules, StageRule};
 use crate::domain::customer::CustomerStatus;
 use crate::domain::facts::{CustomerFacts, names};
-use crate::record::words;
 use crate::value::json_field;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use time::{Duration, OffsetDateTime};
-
-words! {
-    /// What a condition looks at. Those that say whether something is so are 1 or 0.
-    pub enum StageMeasure {
-        /// How well the customer is doing, 0–100.
-        HealthScore = "health_score",
-        /// Days since anybody there logged in.
-        DaysSinceLastLogin = "days_since_last_login",
-        /// Tickets of high severity that are open.
-        HighSeverityTickets = "high_severity_tickets",
-        /// The last answer to "would you recommend us", 0–10.
-        NpsScore = "nps_score",
-        /// How much of the onboarding is done, in percent.
-        OnboardingCompletion = "onboarding_completion",
-        /// Days since it became a customer, or came back.
-        DaysAsCustomer = "days_as_customer",
-        /// Days since it entered its stage.
-        DaysInStage = "days_in_stage",
-        /// Days until the next renewal; negative when it is overdue.
-        DaysUntilRenewal = "days_until_renewal",
-        /// Days until the trial ends; negative when it has ended.
-        TrialDaysRemaining = "trial_days_remaining",
-        /// Opportunities that are open.
-        OpenOpportunities = "open_opportunities",
-        /// Whether a paid subscription is active.
-        PaidActive = "paid_active",
-        /// Whether the last paid subscription is over.
-        PaidEnded = "paid_ended",
-        /// Whether it was renewed since it entered its stage.
-        Renewed = "renewed",
-        /// Whether a renewal is near that was not made yet.
-        RenewalDue = "renewal_due",
-        /// Whether an open opportunity is newer than the last time that it was expanding.
-        NewOpportunity = "new_opportunity",
-        /// Whether an opportunity was won since it entered its stage.
-        OpportunityWon = "opportunity_won",
-        /// Whether an opportunity was lost since it entered its stage.
-        OpportunityLost = "opportunity_lost",
-        /// Whether the account is open, not churned.
-        AccountOpen = "account_open",
-    }
-}
-
-words! {
-    /// How a figure must relate to its bound.
-    pub enum StageRelation {
-        /// Less than the bound.
-        Below = "below",
-        /// The bound or less.
-        AtMost = "at_most",
-        /// The bound or more.
-        AtLeast = "at_least",
-        /// More than the bound.
-        Above = "above",
-    }
-}
 
 /// One thing that a rule asks, with the figure that it found. Its `Display` is part of a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -168,9 +112,8 @@ fn figure(facts: &CustomerFacts, measure: StageMeasure) -> Found {
     let (contract, expansion) = (&facts.contract, &facts.expansion);
     // What happened before the customer came back belongs to its former life.
     let counts = |at: &OffsetDateTime| facts.returned_at.is_none_or(|back| *at > back);
-    let here = |at: &OffsetDateTime| {
-        (facts.stage_since..=facts.as_of).contains(at) && *at != facts.stage_since
-    };
+    // And what happened before it entered its stage is not what the stage waits for.
+    let here = |at: &OffsetDateTime| *at > facts.stage_since && *at <= facts.as_of;
     let flag = |is: bool, at: Option<OffsetDateTime>| (Some(f64::from(u8::from(is))), at);
     let event = |at: Option<OffsetDateTime>| flag(at.is_some(), at);
     let named = |name: &str| {
@@ -240,8 +183,8 @@ impl StageCondition {
         }
     }
 
-    /// How far it is on the way to holding, 0–1, where 1 is that it holds; none if that is not
-    /// known.
+    /// How far it is on the way to holding, 0–1; none if that is not known. It is 1 when it holds,
+    /// and at a bound that it must be beyond.
     #[must_use]
     pub fn progress(&self) -> Option<f64> {
         if self.holds() {
@@ -251,7 +194,7 @@ impl StageCondition {
             StageRelation::AtLeast | StageRelation::Above => self.value? / self.bound,
             StageRelation::AtMost | StageRelation::Below => self.bound / self.value?,
         };
-        // At a bound that must be passed it is as near as can be; 0 ÷ 0 is no way at all.
+        // 0 ÷ 0 is no way at all.
         Some(if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 })
     }
 
@@ -282,25 +225,6 @@ impl StageCondition {
     }
 }
 
-impl StageMeasure {
-    /// What it says of something that is so, and of something that is not; none for a number.
-    const fn phrases(self) -> Option<[&'static str; 2]> {
-        Some(match self {
-            Self::PaidActive => ["a paid subscription is active", "no paid subscription is active"],
-            Self::PaidEnded => {
-                ["the last paid subscription is over", "the paid subscription is not over"]
-            }
-            Self::Renewed => ["it was renewed", "it was not renewed"],
-            Self::RenewalDue => ["the renewal is to be made", "no renewal is to be made"],
-            Self::NewOpportunity => ["the opportunity is new", "the opportunity is not new"],
-            Self::OpportunityWon => ["an opportunity was won", "no opportunity was won"],
-            Self::OpportunityLost => ["an opportunity was lost", "no opportunity was lost"],
-            Self::AccountOpen => ["the account is open", "the account is churned"],
-            _ => return None,
-        })
-    }
-}
-
 impl fmt::Display for StageCondition {
     /// `health score 35, below 40`, `NPS unknown, must be at least 9`, `it was renewed (2026-03-01)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -312,10 +236,7 @@ impl fmt::Display for StageCondition {
                 _ => Ok(()),
             };
         }
-        let name = match self.measure {
-            StageMeasure::NpsScore => "NPS".to_owned(),
-            other => other.as_str().replace('_', " "),
-        };
+        let name = self.measure.label();
         let value = self.value.map_or("unknown".to_owned(), |value| self.number(value));
         let must = if self.holds() { "" } else { "must be " };
         let relation = self.is.as_str().replace('_', " ");

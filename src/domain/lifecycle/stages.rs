@@ -133,9 +133,8 @@ pub(crate) const WORKFLOW: Noun = Noun {
     plural: "workflows",
     category: "success",
     description: &[
-        "A sequence of steps of customer success that is requested when a customer",
-        "enters a stage. Its event carries the name, the customer and the occasion, so that one",
-        "occasion has one effect.",
+        "A sequence of steps of customer success, requested when a customer enters a stage.",
+        "The event carries its name and the occasion, so that one occasion has one effect.",
     ],
     properties: &[],
     relationships: &[],

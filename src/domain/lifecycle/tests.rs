@@ -9,7 +9,7 @@ use time::{Duration, OffsetDateTime};
 const NOW: OffsetDateTime = datetime!(2028-03-01 12:00 UTC);
 
 fn ago(days: i64) -> OffsetDateTime {
-    NOW - Duration::days(days)
+    NOW.saturating_sub(Duration::days(days))
 }
 
 /// A customer for `days` days, in this stage for ten (at most).
@@ -367,6 +367,24 @@ fn instants_at_the_ends_of_the_calendar_do_no_harm() {
         for stage in Stage::ALL {
             odd.stage = *stage;
             let _ = (next(&odd), StageMilestone::of(&odd, &LifecycleRules::default()));
+        }
+    }
+}
+
+#[test]
+fn thresholds_that_are_no_numbers_do_no_harm() {
+    for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, -1.0] {
+        let rules = LifecycleRules {
+            renewal_days: odd,
+            onboarding_days: odd,
+            expansion_days: odd,
+            recovered_health: odd,
+            ..LifecycleRules::default()
+        };
+        assert!(rules.check().is_err(), "{odd}");
+        for (mut facts, _) in ready() {
+            facts.contract.renewal_at = Some(NOW);
+            let _ = (next_stage(&facts, &rules), StageMilestone::of(&facts, &rules));
         }
     }
 }

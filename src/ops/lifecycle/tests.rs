@@ -22,7 +22,7 @@ impl World {
     fn new() -> Self {
         let days: Arc<AtomicI64> = Arc::default();
         let shown = Arc::clone(&days);
-        let clock = move || BEGINNING + Duration::days(shown.load(Ordering::SeqCst));
+        let clock = move || BEGINNING.saturating_add(Duration::days(shown.load(Ordering::SeqCst)));
         let tenure = Tenure::builder(MemoryStore::new()).clock(clock).open().unwrap();
         let draft = CustomerDraft::named("Acme").status(CustomerStatus::Active);
         let acme = tenure.write(|tx| tx.create_customer(&draft)).unwrap().id;
