@@ -3,6 +3,7 @@
 
 pub mod billing;
 mod builder;
+pub mod channel;
 mod config;
 pub mod domain;
 mod error;
@@ -30,6 +31,18 @@ pub use domain::billing::{
     GatewaySubscription, MeterEvent, MeterFailure,
 };
 pub use domain::calendar::{PeriodType, ResetPeriod};
+pub use domain::channel::{Channel, ChannelFailure, ChannelKind, Delivered, OutboundMessage};
+pub use domain::churn::intervention::{
+    ActionStatus, Intervention, InterventionAction, InterventionActionId, InterventionId,
+    InterventionStatus, OfferAnswer,
+};
+pub use domain::churn::playbook::{
+    ActionDraft, Condition, Playbook, PlaybookAction, PlaybookDraft, PlaybookId, PlaybookOwner,
+    Timing,
+};
+pub use domain::churn::signals::{
+    ChurnRules, ChurnSignal, ChurnSignalId, SignalKind, SignalSeverity,
+};
 pub use domain::cloud_event::CloudEvents;
 pub use domain::clues::Hints;
 pub use domain::contact::{Contact, ContactDraft, ContactId};
@@ -93,7 +106,8 @@ pub use domain::zone::TimeZone;
 pub use error::{Error, ErrorCode, Fault, Faults, Result};
 pub use noun::Noun;
 pub use ops::{
-    BackfillReport, ContactUpsert, ContactsUpsert, NewFlair, NewLink, Ticked, TierApplied,
+    BackfillReport, ContactUpsert, ContactsUpsert, NewFlair, NewLink, SignalsKept, Ticked,
+    TierApplied,
 };
 pub use page::{Cursor, PAGE_MAX, Page};
 pub use store::{OrgId, Outcome, Store};

@@ -5,6 +5,9 @@
 
 use crate::domain::alias::Alias;
 use crate::domain::balance::{Balance, Burn};
+use crate::domain::churn::intervention::{Intervention, InterventionAction};
+use crate::domain::churn::playbook::Playbook;
+use crate::domain::churn::signals::ChurnSignal;
 use crate::domain::contact::Contact;
 use crate::domain::customer::Customer;
 use crate::domain::delivery::{Delivery, DeliveryQueue};
@@ -167,5 +170,23 @@ tables! {
     UsageRecord "usage_record" sealed {
         index ["customer_id", "used_at"];
         references "customer_id" -> "customer";
+    }
+
+    ChurnSignal "churn_signal" {
+        unique ["open_for", "kind"];
+        index ["customer_id", "detected_at"];
+        sparse ["open_for"];
+        references "customer_id" -> "customer";
+    }
+    Playbook "playbook" { index ["signal", "version"]; }
+    Intervention "intervention" {
+        unique ["open_for", "signal"];
+        index ["customer_id", "started_at"];
+        sparse ["open_for"] ["owner_id", "status", "started_at"] ["escalates_at"];
+        references "customer_id" -> "customer";
+    }
+    InterventionAction "intervention_action" {
+        index ["intervention_id", "order"];
+        sparse ["next_attempt_at"] ["announce_at"];
     }
 }

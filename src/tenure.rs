@@ -3,6 +3,7 @@
 use crate::builder::{Builder, Clock};
 use crate::config::Config;
 use crate::domain::billing::BillingGateway;
+use crate::domain::channel::Channel;
 use crate::domain::event::Event;
 use crate::domain::instant;
 use crate::domain::link::ProductId;
@@ -52,6 +53,7 @@ struct Shared {
     ids: Ids,
     config: Arc<Config>,
     billing: Option<Arc<dyn BillingGateway>>,
+    channel: Option<Arc<dyn Channel>>,
     /// What checks found, if nobody else writes.
     warm: Option<Arc<Warm>>,
     /// Orgs that are known to be in the directory.
@@ -83,7 +85,7 @@ impl Tenure {
 
     /// The handle that `builder` describes.
     pub(crate) fn built(builder: Builder) -> Result<Self> {
-        let Builder { store, clock, ids, config, billing, warm } = builder;
+        let Builder { store, clock, ids, config, billing, channel, warm } = builder;
         store.install(TABLES)?;
         let product = ProductId::parse("default").map_err(Error::malformed("product"))?;
         let listed = Mutex::default();
@@ -91,9 +93,18 @@ impl Tenure {
         let link_cache = Arc::new(LinkCache::new(config.link_memory_max));
         let config = Arc::new(config);
         let warm = warm.map(|answers| Arc::new(Warm::new(answers)));
-        let shared =
-            Shared { store, clock, ids, config, billing, warm, listed, filters, link_cache };
-        let shared = Arc::new(shared);
+        let shared = Arc::new(Shared {
+            store,
+            clock,
+            ids,
+            config,
+            billing,
+            channel,
+            warm,
+            listed,
+            filters,
+            link_cache,
+        });
         Ok(Self { shared, org: OrgId::DEFAULT, org_name: None, product, actor: "system".into() })
     }
 
@@ -145,6 +156,10 @@ impl Tenure {
     pub(crate) fn billing(&self) -> Result<&dyn BillingGateway> {
         let none = || Error::rule("no billing gateway was given to the handle");
         self.shared.billing.as_deref().ok_or_else(none)
+    }
+
+    pub(crate) fn channel(&self) -> Option<&dyn Channel> {
+        self.shared.channel.as_deref()
     }
 
     /// Reads from one consistent snapshot of what the org holds.
@@ -273,6 +288,7 @@ impl Tenure {
             Arc::clone(&self.shared.filters),
             Arc::clone(&self.shared.link_cache),
             self.shared.warm.is_some(),
+            self.shared.channel.is_some(),
         )
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Scope {
     pub(crate) link_cache: Arc<LinkCache>,
     /// Whether somebody wants to know what a transaction changes.
     pub(crate) is_watched: bool,
+    /// Whether the handle can speak with customers.
+    pub(crate) has_channel: bool,
     offer: Offer,
     /// The index of smart linking as read in this transaction: a snapshot does not change under it.
     links: RefCell<Option<Arc<LinkState>>>,
@@ -57,6 +59,7 @@ impl Scope {
         filters: Arc<Filters>,
         link_cache: Arc<LinkCache>,
         is_watched: bool,
+        has_channel: bool,
     ) -> Self {
         let (offer, links) = Default::default();
         Self {
@@ -69,6 +72,7 @@ impl Scope {
             filters,
             link_cache,
             is_watched,
+            has_channel,
             offer,
             links,
         }
@@ -147,6 +151,11 @@ impl<'t> View<'t> {
         &self.scope.config
     }
 
+    /// Whether the handle can speak with customers.
+    pub(crate) fn has_channel(&self) -> bool {
+        self.scope.has_channel
+    }
+
     pub(crate) fn get<R: Stored>(&self, id: R::Id) -> Result<Option<R>> {
         let row = self.reader.get(R::TABLE, id.into())?;
         row.map(|row| typed(R::TABLE, R::from_row(row))).transpose()
@@ -203,7 +212,6 @@ impl<'t> View<'t> {
     }
 
     /// Every record whose `col` names one of the customers from `first` to `last`, in their order.
-    #[allow(dead_code, reason = "used once the portfolio is evaluated")]
     pub(crate) fn of_customers<R: Stored>(
         &self,
         col: Col,

@@ -234,7 +234,7 @@ noun! {
         merge => merged, unmerge => unmerged, delete => deleted, restore => restored,
         erase => erased,
     }
-    events { converted, tier_changed, display_name_changed, flair_awarded, flair_removed }
+    events { converted, tier_changed, display_name_changed, flair_awarded, flair_removed, risk_changed }
 }
 
 draft! {

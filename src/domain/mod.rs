@@ -8,6 +8,8 @@ pub mod billing;
 mod burn;
 pub mod calendar;
 pub mod candidates;
+pub mod channel;
+pub mod churn;
 pub mod cloud_event;
 pub mod clues;
 pub mod company_name;

@@ -196,6 +196,9 @@ impl Tx<'_> {
             if before.timezone != customer.timezone {
                 tx.move_zone(&customer)?;
             }
+            if before.csm_id != customer.csm_id {
+                tx.follow_csm(&customer)?;
+            }
             if before.kind != customer.kind {
                 tx.ensure_primary_contact(&customer)?;
             }

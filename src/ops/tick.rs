@@ -48,6 +48,14 @@ pub struct Ticked {
     pub meters_settled: usize,
     /// Usage periods that were over and are complete now.
     pub usage_periods_completed: usize,
+    /// Interventions that nobody responded to, so that the next of their path was told.
+    pub interventions_escalated: usize,
+    /// Actions of interventions that were announced as due, by a handle without a channel.
+    pub actions_announced: usize,
+    /// Actions of interventions that the channel took.
+    pub actions_executed: usize,
+    /// Actions of interventions that it would not take.
+    pub actions_failed: usize,
 }
 
 impl Ticked {
@@ -57,15 +65,25 @@ impl Ticked {
             .saturating_add(self.entitlements_expired)
             .saturating_add(self.meters_settled)
             .saturating_add(self.usage_periods_completed)
+            .saturating_add(self.interventions_escalated)
+            .saturating_add(self.actions_announced)
     }
 }
 
 impl Tenure {
     /// Does in the handle's org what is due by its clock: ends and renews subscriptions, expires
-    /// entitlements, starts new windows of meters, completes usage periods that are over. Resets and expiries are computed by every check
-    /// and track as well, a tick only makes them durable and writes their events; a subscription
-    /// that is to end, and the rights that follow from it, end with the tick. It works in small
-    /// transactions, so that several processes can tick at once.
+    /// entitlements, starts new windows of meters, completes usage periods that are over, runs
+    /// interventions. Resets and expiries are computed by every check and track as well, a tick only
+    /// makes them durable and writes their events; a subscription that is to end, and the rights
+    /// that follow from it, end with the tick. It works in small transactions, so that several
+    /// processes can tick at once.
+    ///
+    /// Last it asks the handle's [channel](crate::Builder::channel) for the actions that are due,
+    /// outside of any transaction, and goes on to do so for about a minute: a host whose channel
+    /// waits for a network ticks on a thread that may wait. A handle without a channel never calls
+    /// out; it announces each action that is due, once, as `intervention.action_due`. If a process
+    /// dies between asking and writing down the answer, the same is asked again after five minutes,
+    /// under the same id.
     ///
     /// # Errors
     ///
@@ -87,10 +105,15 @@ impl Tenure {
             all.meters_settled = all.meters_settled.saturating_add(done.meters_settled);
             all.usage_periods_completed =
                 all.usage_periods_completed.saturating_add(done.usage_periods_completed);
+            all.interventions_escalated =
+                all.interventions_escalated.saturating_add(done.interventions_escalated);
+            all.actions_announced = all.actions_announced.saturating_add(done.actions_announced);
             if done.total() == 0 {
-                return Ok(all);
+                break;
             }
         }
+        self.speak(&mut all)?;
+        Ok(all)
     }
 }
 
@@ -130,6 +153,7 @@ impl View<'_> {
         let meter = self.first::<Meter>(meters.oldest_by(FRESH_UNTIL))?;
         due.extend(meter.and_then(|it| it.fresh_until));
         due.extend(self.next_period_end()?);
+        due.extend(self.next_intervention()?);
         Ok(due.into_iter().min())
     }
 
@@ -182,6 +206,10 @@ impl Tx<'_> {
         for period in self.view().periods_due(PERIODS_BATCH)? {
             self.aggregate(period)?;
             done.usage_periods_completed = done.usage_periods_completed.saturating_add(1);
+        }
+        done.interventions_escalated = self.escalate_due(BATCH)?;
+        if !self.view().has_channel() {
+            done.actions_announced = self.announce_due(BATCH)?;
         }
         Ok(done)
     }
