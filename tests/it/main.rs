@@ -29,9 +29,12 @@ mod bad_input;
 mod batch;
 mod billing;
 mod calendar_facts;
+#[cfg(feature = "sqlite")]
+mod channel_processes;
 mod checks;
 #[cfg(feature = "sqlite")]
 mod child;
+mod churn;
 mod cloud_events;
 mod concurrency;
 mod conformance;
@@ -50,6 +53,7 @@ mod histories;
 mod history;
 mod holds;
 mod idempotency_facts;
+mod interventions;
 #[cfg(feature = "sqlite")]
 mod kill;
 #[cfg(feature = "sqlite")]

@@ -251,12 +251,19 @@ pub fn dump(tenure: &Tenure) -> String {
                 "displayNames": view.display_names(id)?,
                 "flairs": view.flairs(id, None)?,
                 "usagePeriods": usage_periods(view, id)?,
+                "signals": view.churn_signals(id, PAGE_MAX, None)?,
+                "interventions": interventions(view, id)?,
             }));
         }
         Ok::<_, Error>(all)
     });
     let all = json!([all.unwrap(), events(tenure), tenure.verify(|_| ()).unwrap()]);
     serde_json::to_string_pretty(&all).unwrap()
+}
+
+fn interventions(view: &View<'_>, id: CustomerId) -> Result<Vec<Value>> {
+    let all = view.interventions(id, PAGE_MAX, None)?.items.into_iter();
+    all.map(|it| Ok(json!([it, view.intervention_actions(it.id)?]))).collect()
 }
 
 fn usage_periods(view: &View<'_>, id: CustomerId) -> Result<Vec<UsagePeriod>> {

@@ -170,7 +170,7 @@ pub struct ChurnRules {
     /// When the business day ends, on the customer's clock, Monday to Friday: 17:00.
     pub business_day_end: Time,
     /// After how many attempts an action that the channel does not take has failed: 10, which takes
-    /// about eight hours. At least one is made.
+    /// about four hours. At least one is made.
     pub channel_attempts_max: u32,
 }
 
