@@ -1,6 +1,6 @@
 //! The numbers that a host can change.
 
-use crate::domain::churn::signals::ChurnRules;
+use crate::domain::churn::rules::ChurnRules;
 use crate::domain::smart_link::MIN_CONFIDENCE;
 use crate::domain::text::Code;
 use crate::domain::threshold::DEFAULT_PERCENTAGES;

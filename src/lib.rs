@@ -37,12 +37,11 @@ pub use domain::churn::intervention::{
     InterventionStatus, OfferAnswer,
 };
 pub use domain::churn::playbook::{
-    ActionDraft, Condition, Playbook, PlaybookAction, PlaybookDraft, PlaybookId, PlaybookOwner,
-    Timing,
+    Condition, Playbook, PlaybookAction, PlaybookId, PlaybookOwner, Timing,
 };
-pub use domain::churn::signals::{
-    ChurnRules, ChurnSignal, ChurnSignalId, SignalKind, SignalSeverity,
-};
+pub use domain::churn::playbook_draft::{ActionDraft, PlaybookDraft};
+pub use domain::churn::rules::ChurnRules;
+pub use domain::churn::signals::{ChurnSignal, ChurnSignalId, SignalKind, SignalSeverity};
 pub use domain::cloud_event::CloudEvents;
 pub use domain::clues::Hints;
 pub use domain::contact::{Contact, ContactDraft, ContactId};

@@ -5,6 +5,8 @@
 
 pub mod intervention;
 pub mod playbook;
+pub mod playbook_draft;
 pub mod presets;
+pub mod rules;
 pub(crate) mod schedule;
 pub mod signals;

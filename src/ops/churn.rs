@@ -1,8 +1,9 @@
 //! Churn signals: noticed, kept while they stand, closed; and what they start and end.
 
 use crate::domain::churn::intervention::{Intervention, InterventionStatus};
+use crate::domain::churn::rules::ChurnRules;
 use crate::domain::churn::signals::{
-    ChurnRules, ChurnSignal, Detected, SignalKind, detected, judge, last_login, risk_level,
+    ChurnSignal, Detected, SignalKind, detected, judge, last_login, risk_level,
 };
 use crate::domain::customer::{Customer, CustomerId, CustomerStatus, RiskLevel, Stage};
 use crate::domain::facts::{CustomerFacts, names};

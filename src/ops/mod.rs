@@ -16,6 +16,7 @@ mod churn;
 mod consumption;
 mod contacts;
 mod counting;
+mod courses;
 mod customers;
 mod delivery;
 mod delivery_queue;

@@ -1,6 +1,7 @@
 //! Playbooks: tenure's own, until a host defines others.
 
-use crate::domain::churn::playbook::{Playbook, PlaybookDraft, PlaybookId};
+use crate::domain::churn::playbook::{Playbook, PlaybookId};
+use crate::domain::churn::playbook_draft::PlaybookDraft;
 use crate::domain::churn::presets::preset;
 use crate::domain::churn::signals::SignalKind;
 use crate::error::{Error, Result};

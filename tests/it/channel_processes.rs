@@ -127,11 +127,13 @@ fn a_process_that_is_killed_while_it_speaks_loses_nothing() {
         child.wait().unwrap();
         assert!(heard > round * 9, "round {round}: it was killed in the middle");
 
-        // What it had taken is taken over once its lease is over, and not before.
+        // Others say what it had not taken; what it had, once its lease is over, and not before.
         drop(tenure);
+        let open = || Tenure::builder(SqliteStore::open(&path).unwrap());
+        open().channel(Log(log_beside(&path))).open().unwrap().tick().unwrap();
+        assert!(said(&path).values().all(|times| *times == 1), "round {round}: under lease");
         let later = OffsetDateTime::UNIX_EPOCH + Duration::days(40_000);
-        let builder = Tenure::builder(SqliteStore::open(&path).unwrap()).clock(move || later);
-        let after = builder.channel(Log(log_beside(&path))).open().unwrap();
+        let after = open().clock(move || later).channel(Log(log_beside(&path))).open().unwrap();
         after.tick().unwrap();
         let (ids, all_done) = due(&after, &begun);
         assert!(all_done, "round {round}: everything is done");

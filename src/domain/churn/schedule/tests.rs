@@ -1,10 +1,12 @@
 use super::super::intervention::{InterventionId, InterventionStatus};
-use super::super::playbook::{ActionDraft, PlaybookDraft, PlaybookOwner};
+use super::super::playbook::PlaybookOwner;
+use super::super::playbook_draft::{ActionDraft, PlaybookDraft};
 use super::super::presets::preset;
 use super::super::signals::SignalKind;
 use super::*;
 use crate::domain::channel::ChannelKind::{Call, Email};
 use crate::domain::customer::CustomerId;
+use ActionStatus::{Scheduled, Skipped, Waiting};
 use time::macros::{datetime, time};
 use uuid::Uuid;
 
@@ -46,8 +48,8 @@ fn begun(draft: &PlaybookDraft, at: OffsetDateTime) -> (Intervention, Vec<Interv
     (course, actions)
 }
 
-fn dues(actions: &[InterventionAction]) -> Vec<Option<Duration>> {
-    actions.iter().map(|it| it.due_at.map(|at| at - START)).collect()
+fn dues(actions: &[InterventionAction]) -> Vec<Option<OffsetDateTime>> {
+    actions.iter().map(|it| it.due_at).collect()
 }
 
 #[test]
@@ -63,7 +65,7 @@ fn tenures_own_playbooks_are_sound_and_answer_every_signal() {
 
 #[test]
 fn actions_fall_due_as_the_playbooks_say() {
-    let hours = |hours| Some(Duration::hours(hours));
+    let hours = |hours| Some(START + Duration::hours(hours));
     let at = |signal| dues(&begun(&preset(signal), START).1);
     assert_eq!(at(SignalKind::NoLogin7Days), [hours(0), None, hours(48)]);
     assert_eq!(at(SignalKind::NoLogin14Days), [hours(0), None, hours(48)]);
@@ -111,7 +113,6 @@ fn conditions_decide_when_they_are_known() {
         advance(&course, &mut actions, now);
         (actions[2].status, actions[3].status)
     };
-    use ActionStatus::{Scheduled, Skipped, Waiting};
     assert_eq!(offer(None), (Waiting, Waiting));
     assert_eq!(offer(Some(OfferAnswer::Open)), (Scheduled, Waiting));
     assert_eq!(offer(Some(OfferAnswer::NotOpen)), (Skipped, Scheduled));
