@@ -64,6 +64,17 @@ impl Builder {
 
     /// Speaks with customers through `channel`, when [`Tenure::tick`] finds something to say. A handle
     /// without one only announces what is due.
+    ///
+    /// ```
+    /// use tenure::channel::FakeChannel;
+    /// use tenure::store::memory::MemoryStore;
+    /// use tenure::Tenure;
+    ///
+    /// let channel = FakeChannel::new();
+    /// let tenure = Tenure::builder(MemoryStore::new()).channel(channel.clone()).open()?;
+    /// assert_eq!(tenure.tick()?.actions_executed, 0);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     pub fn channel(mut self, channel: impl Channel + 'static) -> Self {
         self.channel = Some(Arc::new(channel));
         self

@@ -292,3 +292,48 @@ impl Tx<'_> {
 pub(super) fn has_left(customer: &Customer) -> bool {
     customer.status == CustomerStatus::Churned || customer.stage == Stage::Churned
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::customer::CustomerDraft;
+    use crate::store::memory::MemoryStore;
+    use crate::tenure::Tenure;
+
+    #[test]
+    fn a_page_of_customers_is_known_by_its_ends_and_a_login_is_noted() {
+        let tenure = Tenure::open(MemoryStore::new()).unwrap();
+        let ids: Vec<_> = (0..5)
+            .map(|number| {
+                let draft = CustomerDraft::named(format!("Customer {number}"));
+                tenure.write(|tx| tx.create_customer(&draft)).unwrap().id
+            })
+            .collect();
+        for id in &ids {
+            let customer = tenure.read(|view| view.customer(*id)).unwrap();
+            let (tier, since) = (customer.tier, customer.created_at);
+            let mut facts = CustomerFacts::new(*id, tier, since, tenure.now());
+            facts.competitor_mentioned_at = (*id != ids[2]).then_some(since);
+            tenure.write(|tx| tx.evaluate_signals(&facts)).unwrap();
+        }
+        let known = tenure.read(|view| view.known_signals(ids[1], ids[3])).unwrap();
+        assert_eq!(known.keys().copied().collect::<Vec<_>>(), [ids[1], ids[3]]);
+        let of = known.get(&ids[1]).unwrap();
+        assert_eq!((of.signals.len(), of.interventions.len()), (1, 1));
+
+        let started = of.interventions[0].started_at;
+        let noted = |at| {
+            tenure.write(|tx| tx.note_login(ids[1], at)).unwrap();
+            let running = tenure.read(|view| view.running_interventions(ids[1])).unwrap();
+            running[0].login_at
+        };
+        assert_eq!(noted(started), None, "it must follow the start");
+        assert_eq!(
+            noted(started.saturating_add(time::Duration::weeks(5_000))),
+            None,
+            "and not lie ahead"
+        );
+        let now = tenure.now();
+        assert_eq!(noted(now), Some(now));
+    }
+}

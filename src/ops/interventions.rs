@@ -81,6 +81,24 @@ impl Tx<'_> {
     /// Starts the playbook of a signal for a customer, also one that is not active and whether or
     /// not the signal stands. One that runs already is returned as it is.
     ///
+    /// ```
+    /// use tenure::store::memory::MemoryStore;
+    /// use tenure::{ActionStatus, CustomerDraft, InterventionStatus, SignalKind, Tenure};
+    ///
+    /// let tenure = Tenure::open(MemoryStore::new())?;
+    /// tenure.write(|tx| {
+    ///     let acme = tx.create_customer(&CustomerDraft::named("Acme"))?;
+    ///     let case = tx.start_intervention(acme.id, SignalKind::NoLogin7Days)?;
+    ///     let mail = tx.view().intervention_actions(case.id)?.remove(0);
+    ///     tx.complete_action(mail.id, Some("written by hand"))?;
+    ///     tx.record_response(case.id, "back from holiday")?;
+    ///     let call = tx.view().intervention_actions(case.id)?.remove(2);
+    ///     assert_eq!(call.status, ActionStatus::Skipped, "they have responded");
+    ///     tx.finish_intervention(case.id, InterventionStatus::Succeeded, "they are back")
+    /// })?;
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Rule`] when the customer has churned.
