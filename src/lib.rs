@@ -69,6 +69,7 @@ pub use domain::onboarding::{
 pub use domain::org::Org;
 pub use domain::quantity::Quantity;
 pub use domain::smart_link::{Evidence, EvidenceKind};
+pub use domain::statistics::nps::{NpsClass, NpsCounts};
 pub use domain::subscription::{
     BillingCycle, NewSubscription, Subscription, SubscriptionAction, SubscriptionId,
     SubscriptionKind, SubscriptionStatus,

@@ -73,6 +73,7 @@ mod random;
 mod sealed;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod statistics;
 mod subscriptions;
 mod tampered;
 mod thresholds;
