@@ -63,6 +63,11 @@ pub use domain::metering::{
     UsageResult, Verification,
 };
 pub use domain::money::{Currency, Money};
+pub use domain::nps::{
+    NpsAsked, NpsComparison, NpsContext, NpsMonth, NpsPercentages, NpsPopulation, NpsQuery,
+    NpsReport, NpsResponse, NpsResponseDraft, NpsResponseId, NpsRules, NpsStanding, NpsStandingId,
+    NpsSurvey, NpsSurveyDraft, NpsSurveyId, NpsSurveyStatus, NpsTarget, NpsTest, NpsVerdict, Theme,
+};
 pub use domain::onboarding::{
     BackfillProgress, BillingOutcome, LinkStatus, Onboard, Onboarded, SmartLink, Suggestion,
 };
@@ -74,6 +79,7 @@ pub use domain::subscription::{
     BillingCycle, NewSubscription, Subscription, SubscriptionAction, SubscriptionId,
     SubscriptionKind, SubscriptionStatus,
 };
+pub use domain::task::{NewTask, Task, TaskFilter, TaskId, TaskPriority, TaskStatus};
 pub use domain::text::{
     Code, Country, ExternalId, IdempotencyKey, Line, Locale, Malformed, Name, Note,
 };

@@ -18,8 +18,10 @@ use crate::domain::key_run::{KeyBlock, KeyManifest};
 use crate::domain::link::Link;
 use crate::domain::link_index::{LinkBlock, LinkManifest, LinkProfile};
 use crate::domain::meter::Meter;
+use crate::domain::nps::{NpsResponse, NpsStanding, NpsSurvey};
 use crate::domain::org::Org;
 use crate::domain::subscription::Subscription;
+use crate::domain::task::Task;
 use crate::domain::tier::Tier;
 use crate::domain::usage::{Refund, UsageEvent, UsageSnapshot, UsageWindow};
 use crate::domain::usage_page::UsagePage;
@@ -168,4 +170,20 @@ tables! {
         index ["customer_id", "used_at"];
         references "customer_id" -> "customer";
     }
+
+    Task "task" {
+        index ["customer_id", "created_at"] ["status", "due_at"] ["created_at"];
+        sparse ["assignee", "created_at"] ["assignee", "status", "due_at"];
+        references "customer_id" -> "customer";
+    }
+    NpsSurvey "nps_survey" {
+        index ["customer_id", "sent_at"] ["sent_at"];
+        sparse ["due_at"];
+        references "customer_id" -> "customer";
+    }
+    NpsResponse "nps_response" {
+        index ["customer_id", "submitted_at"] ["submitted_at"];
+        references "customer_id" -> "customer";
+    }
+    NpsStanding "nps_standing" {}
 }

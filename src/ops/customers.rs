@@ -441,7 +441,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn works_here(&self, id: UserId) -> Result<bool> {
+    pub(crate) fn works_here(&self, id: UserId) -> Result<bool> {
         Ok(self.get::<User>(id)?.is_some_and(|user| user.is_active))
     }
 

@@ -48,6 +48,10 @@ pub struct Ticked {
     pub meters_settled: usize,
     /// Usage periods that were over and are complete now.
     pub usage_periods_completed: usize,
+    /// Surveys that a reminder of was told to be due.
+    pub nps_surveys_reminded: usize,
+    /// Surveys that closed without an answer.
+    pub nps_surveys_closed: usize,
 }
 
 impl Ticked {
@@ -57,12 +61,15 @@ impl Ticked {
             .saturating_add(self.entitlements_expired)
             .saturating_add(self.meters_settled)
             .saturating_add(self.usage_periods_completed)
+            .saturating_add(self.nps_surveys_reminded)
+            .saturating_add(self.nps_surveys_closed)
     }
 }
 
 impl Tenure {
     /// Does in the handle's org what is due by its clock: ends and renews subscriptions, expires
-    /// entitlements, starts new windows of meters, completes usage periods that are over. Resets and expiries are computed by every check
+    /// entitlements, starts new windows of meters, completes usage periods that are over,
+    /// tells of surveys that are to be reminded of and closes those whose time is over. Resets and expiries are computed by every check
     /// and track as well, a tick only makes them durable and writes their events; a subscription
     /// that is to end, and the rights that follow from it, end with the tick. It works in small
     /// transactions, so that several processes can tick at once.
@@ -87,6 +94,9 @@ impl Tenure {
             all.meters_settled = all.meters_settled.saturating_add(done.meters_settled);
             all.usage_periods_completed =
                 all.usage_periods_completed.saturating_add(done.usage_periods_completed);
+            all.nps_surveys_reminded =
+                all.nps_surveys_reminded.saturating_add(done.nps_surveys_reminded);
+            all.nps_surveys_closed = all.nps_surveys_closed.saturating_add(done.nps_surveys_closed);
             if done.total() == 0 {
                 return Ok(all);
             }
@@ -130,6 +140,7 @@ impl View<'_> {
         let meter = self.first::<Meter>(meters.oldest_by(FRESH_UNTIL))?;
         due.extend(meter.and_then(|it| it.fresh_until));
         due.extend(self.next_period_end()?);
+        due.extend(self.next_survey_due()?);
         Ok(due.into_iter().min())
     }
 
@@ -182,6 +193,14 @@ impl Tx<'_> {
         for period in self.view().periods_due(PERIODS_BATCH)? {
             self.aggregate(period)?;
             done.usage_periods_completed = done.usage_periods_completed.saturating_add(1);
+        }
+        for survey in self.view().surveys_due(BATCH)? {
+            let done = if self.advance_survey(survey)? {
+                &mut done.nps_surveys_closed
+            } else {
+                &mut done.nps_surveys_reminded
+            };
+            *done = done.saturating_add(1);
         }
         Ok(done)
     }

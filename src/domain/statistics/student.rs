@@ -27,9 +27,10 @@ fn ln_gamma(x: f64) -> f64 {
     0.5 * std::f64::consts::TAU.ln() + (x + 0.5) * t.ln() - t + sum.ln()
 }
 
-/// The regularised incomplete beta function I_x(a, b), 0–1, for 0 ≤ x ≤ 1 and a, b above 0.
+/// The regularised incomplete beta function `I_x(a, b)`, 0–1, for 0 ≤ x ≤ 1 and a, b above 0.
 ///
 /// Source: Abramowitz and Stegun 26.5.8, a continued fraction, by the method of Lentz.
+#[expect(clippy::many_single_char_names, reason = "those of the formula")]
 fn incomplete_beta(x: f64, a: f64, b: f64) -> f64 {
     if x > (a + 1.0) / (a + b + 2.0) {
         return 1.0 - incomplete_beta(1.0 - x, b, a);
