@@ -234,3 +234,32 @@ fn same(known: NpsSurvey, trigger: &Code, draft: &NpsSurveyDraft) -> Result<NpsS
     let (key, event_id) = (draft.occasion.clone().unwrap_or_default(), known.id.uuid());
     Err(Error::KeyReused { key, field, event_id })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::store::memory::MemoryStore;
+    use crate::{CustomerDraft, Error, NpsResponseDraft, Tenure};
+    use uuid::Uuid;
+
+    #[test]
+    fn the_last_scores_of_a_range_of_customers_are_read_in_one_go() {
+        let tenure = Tenure::open(MemoryStore::new()).unwrap();
+        let (all, last) = tenure
+            .write(|tx| {
+                let mut all = Vec::new();
+                for (name, scores) in [("A", vec![3, 9]), ("B", vec![]), ("C", vec![0])] {
+                    let id = tx.create_customer(&CustomerDraft::named(name))?.id;
+                    for score in &scores {
+                        tx.record_nps_response(&NpsResponseDraft::of(id, *score))?;
+                    }
+                    all.extend(scores.last().map(|score| (id, Some(*score))));
+                }
+                all.sort_unstable();
+                let (first, last) = (Uuid::nil().into(), Uuid::max().into());
+                Ok::<_, Error>((all, tx.view().last_nps(first, last)?))
+            })
+            .unwrap();
+        let last: Vec<_> = last.iter().map(|it| (it.customer_id(), it.score)).collect();
+        assert_eq!(last, all);
+    }
+}

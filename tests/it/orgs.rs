@@ -5,9 +5,10 @@ use serde_json::json;
 use tenure::{
     AccessPatch, AliasId, AliasKind, BillingCycle, ContactDraft, ContactId, Correction,
     CustomerAction, CustomerDraft, CustomerId, EntitlementId, Error, EventId, ExternalId,
-    FeatureDraft, Hints, MeterFailure, NewFlair, NewGrant, NewLink, NewSubscription,
-    NewUsageRecord, Onboard, PeriodType, Quantity, ResetPeriod, Result, SubscriptionAction,
-    SubscriptionId, Tenure, TierDraft, TierFeature, Track, UsageQuery, UserDraft, UserId, When,
+    FeatureDraft, Hints, MeterFailure, NewFlair, NewGrant, NewLink, NewSubscription, NewTask,
+    NewUsageRecord, NpsResponseDraft, NpsSurveyDraft, Onboard, PeriodType, Quantity, ResetPeriod,
+    Result, SubscriptionAction, SubscriptionId, Tenure, TierDraft, TierFeature, Track, UsageQuery,
+    UserDraft, UserId, When,
 };
 use uuid::Uuid;
 
@@ -147,6 +148,16 @@ fn tour_of(tenure: &Tenure, till: &Till, mark: &str) -> Result<Ids> {
         let earlier = tx.now() - time::Duration::DAY;
         let over = tx.aggregate_usage(customer, PeriodType::Day, earlier)?;
         tx.finalize_usage(over.id).map(drop)
+    })?;
+
+    write(&mut |tx| {
+        let survey = tx.send_nps_survey(&NpsSurveyDraft::to(customer, token("quarterly")))?;
+        let answer = NpsResponseDraft::to(survey.id, 2).feedback(text("slow"));
+        let answer = tx.record_nps_response(&answer)?;
+        tx.follow_up_response(answer.id, &text("called"))?;
+        tx.record_nps_response(&NpsResponseDraft::of(other, 10).feedback(text("quick")))?;
+        let task = tx.create_task(&NewTask::new(customer, token("call"), text("call")))?;
+        tx.reassign_task(task.id, Some(user.id)).map(drop)
     })?;
 
     let request =

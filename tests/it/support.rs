@@ -10,8 +10,8 @@ use tenure::{
     Access, BillingCycle, BillingGateway, Builder, CheckoutSession, Customer, CustomerDraft,
     CustomerId, Document, Error, ErrorCode, Event, ExternalId, FeatureDraft, GatewaySubscription,
     HistoryFilter, Line, MeterEvent, MeterFailure, Money, PAGE_MAX, PeriodType, ResetPeriod,
-    Result, Store, SubscriptionStatus, Tenure, TierDraft, TierFeature, Track, Tx, UsageEventId,
-    UsagePeriod, View,
+    Result, Store, SubscriptionStatus, TaskFilter, Tenure, TierDraft, TierFeature, Track, Tx,
+    UsageEventId, UsagePeriod, View,
 };
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
@@ -251,6 +251,10 @@ pub fn dump(tenure: &Tenure) -> String {
                 "displayNames": view.display_names(id)?,
                 "flairs": view.flairs(id, None)?,
                 "usagePeriods": usage_periods(view, id)?,
+                "tasks": view.tasks(&TaskFilter::of(id), PAGE_MAX, None)?,
+                "npsSurveys": view.nps_surveys(id, PAGE_MAX, None)?,
+                "npsResponses": view.nps_responses(id, PAGE_MAX, None)?,
+                "npsStanding": view.nps_standing(id)?,
             }));
         }
         Ok::<_, Error>(all)
