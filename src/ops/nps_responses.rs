@@ -240,6 +240,21 @@ impl Tx<'_> {
     /// Records that somebody has come back to who answered, and what came of it; the task of that is
     /// done with it. Doing so again changes nothing but the notes, if there are others.
     ///
+    /// ```
+    /// use tenure::store::memory::MemoryStore;
+    /// use tenure::{CustomerDraft, NpsResponseDraft, TaskFilter, TaskStatus, Tenure};
+    ///
+    /// let tenure = Tenure::open(MemoryStore::new())?;
+    /// let tasks = tenure.write(|tx| {
+    ///     let acme = tx.create_customer(&CustomerDraft::named("Acme"))?.id;
+    ///     let response = tx.record_nps_response(&NpsResponseDraft::of(acme, 2))?;
+    ///     tx.follow_up_response(response.id, "They wait for faster reports")?;
+    ///     tx.view().tasks(&TaskFilter::of(acme), 10, None)
+    /// })?;
+    /// assert_eq!(tasks.items[0].status, TaskStatus::Completed);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] for notes of more than 10,000 characters.

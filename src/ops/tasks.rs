@@ -57,6 +57,22 @@ impl View<'_> {
     /// Open tasks that are due before `until`, the first to be due first, a page at a time; those of
     /// one user if one is given. Tasks without a date are not among them.
     ///
+    /// ```
+    /// use tenure::store::memory::MemoryStore;
+    /// use tenure::{CustomerDraft, NewTask, Tenure};
+    /// use time::Duration;
+    ///
+    /// let tenure = Tenure::open(MemoryStore::new())?;
+    /// let due = tenure.write(|tx| {
+    ///     let acme = tx.create_customer(&CustomerDraft::named("Acme"))?.id;
+    ///     let (hour, day) = (tx.now() + Duration::HOUR, tx.now() + Duration::DAY);
+    ///     tx.create_task(&NewTask::new(acme, "call", "Say hello").due_at(hour))?;
+    ///     tx.view().tasks_due(day, None, 10, None)
+    /// })?;
+    /// assert_eq!(due.items.len(), 1);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::Invalid`] when `limit` is not 1–1,000.

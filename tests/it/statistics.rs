@@ -99,7 +99,9 @@ fn differences_between_scores_are_the_known_ones() {
             within(found.interval, interval, &what);
             for (found, known) in [(found.statistic, statistic), (found.p, p)] {
                 assert_eq!(found.is_none(), known.is_null(), "{what}");
-                found.into_iter().for_each(|found| is(found, known, &what));
+                if let Some(found) = found {
+                    is(found, known, &what);
+                }
             }
         };
         told(a.difference(b).unwrap(), ["diff", "se", "z", "p", "ci95"]);

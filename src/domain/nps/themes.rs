@@ -109,7 +109,9 @@ mod tests {
 
     fn themes(answers: &[&str]) -> Vec<(String, u64)> {
         let mut terms = Terms::default();
-        answers.iter().for_each(|answer| terms.add(answer));
+        for answer in answers {
+            terms.add(answer);
+        }
         terms.themes().into_iter().map(|it| (it.term, it.responses)).collect()
     }
 

@@ -158,6 +158,14 @@ impl NpsCounts {
     /// where one has no answers.
     ///
     /// Source: the z test of two independent estimates, each with its own variance.
+    ///
+    /// ```
+    /// use tenure::NpsCounts;
+    /// let (before, after) = (NpsCounts::new(120, 60, 70), NpsCounts::new(150, 55, 45));
+    /// let difference = before.difference(after).expect("answers on both sides");
+    /// assert!((difference.value - 22.0).abs() < 1e-9);
+    /// assert!(difference.p.is_some_and(|p| p < 0.01));
+    /// ```
     #[must_use]
     pub fn difference(self, later: Self) -> Option<Difference> {
         let known = self.total() > 0 && later.total() > 0;
@@ -192,6 +200,13 @@ impl NpsCounts {
     /// are the same in truth, 0–1, whatever their scores; none when there is nothing to tell apart.
     ///
     /// Source: Pearson's χ² test (1900); a class that nobody is in does not count.
+    ///
+    /// ```
+    /// use tenure::NpsCounts;
+    /// // Both scores are 0, but one half of the people has made up its mind.
+    /// let p = NpsCounts::new(0, 40, 0).same_mix(NpsCounts::new(20, 0, 20));
+    /// assert!(p.is_some_and(|p| p < 0.001));
+    /// ```
     #[must_use]
     pub fn same_mix(self, other: Self) -> Option<f64> {
         let rows = [self, other].map(|it| [it.promoters, it.passives, it.detractors].map(real));
@@ -266,6 +281,13 @@ impl Weighed {
 ///
 /// Source: the t test of pairs (Student 1908). It sees changes that the test of independent samples
 /// does not, because what people differ in anyway does not count.
+///
+/// ```
+/// use tenure::NpsClass::{Detractor, Passive, Promoter};
+/// use tenure::domain::statistics::nps::paired;
+/// let pairs = [(Detractor, Passive), (Passive, Promoter), (Promoter, Promoter), (Detractor, Detractor)];
+/// assert_eq!(paired(&pairs).map(|it| it.value), Some(50.0));
+/// ```
 #[must_use]
 pub fn paired(pairs: &[(NpsClass, NpsClass)]) -> Option<Difference> {
     let worth = |class| match class {

@@ -102,6 +102,13 @@ pub fn compare(first: (u64, u64), second: (u64, u64)) -> Option<TwoShares> {
 ///
 /// Source: Fisher (1922); both sides, as R and `SciPy` do it: the sum over all tables with these
 /// margins that are no more likely than this one, but for a ten-millionth.
+///
+/// ```
+/// use tenure::domain::statistics::proportion::fisher;
+/// // The lady tasting tea: three of four cups right.
+/// let p = fisher((3, 4), (1, 4)).expect("no more hits than cups");
+/// assert!((p - 34.0 / 70.0).abs() < 1e-12);
+/// ```
 #[must_use]
 pub fn fisher(first: (u64, u64), second: (u64, u64)) -> Option<f64> {
     let hits = first.0.checked_add(second.0)?;
