@@ -56,6 +56,7 @@ pub mod schedule;
 pub(crate) mod settlement;
 pub mod slug;
 pub mod smart_link;
+pub mod statistics;
 pub mod subscription;
 pub mod tally;
 pub mod text;

@@ -1,0 +1,3 @@
+//! Statistics that figures are proved with: pure functions, each with the source of its formula.
+
+pub mod normal;
