@@ -1,5 +1,6 @@
 //! The numbers that a host can change.
 
+use crate::domain::revenue::RevenueTargets;
 use crate::domain::smart_link::MIN_CONFIDENCE;
 use crate::domain::text::Code;
 use crate::domain::threshold::DEFAULT_PERCENTAGES;
@@ -35,6 +36,8 @@ pub struct Config {
     /// After how many attempts usage that the billing gateway does not take is given up: 100, which
     /// takes about three weeks. At least one is made.
     pub delivery_attempts_max: u32,
+    /// What the figures of revenue should come to: more than 90 % gross and 110 % net retention.
+    pub revenue_targets: RevenueTargets,
 }
 
 impl Default for Config {
@@ -48,6 +51,7 @@ impl Default for Config {
             usage_figures: BTreeMap::new(),
             min_confidence: MIN_CONFIDENCE,
             delivery_attempts_max: 100,
+            revenue_targets: RevenueTargets::default(),
         }
     }
 }

@@ -63,11 +63,16 @@ pub use domain::metering::{
     UsageResult, Verification,
 };
 pub use domain::money::{Currency, Money};
+pub use domain::mrr::{CustomerRevenue, MrrKind, MrrMovement, MrrMovementId, RevenuePart};
 pub use domain::onboarding::{
     BackfillProgress, BillingOutcome, LinkStatus, Onboard, Onboarded, SmartLink, Suggestion,
 };
 pub use domain::org::Org;
 pub use domain::quantity::Quantity;
+pub use domain::revenue::{
+    CurrencyRevenue, MovementSum, RevenueChanges, RevenueReport, RevenueTargets, Share, Standing,
+    Target,
+};
 pub use domain::smart_link::{Evidence, EvidenceKind};
 pub use domain::subscription::{
     BillingCycle, NewSubscription, Subscription, SubscriptionAction, SubscriptionId,

@@ -18,6 +18,7 @@ use crate::domain::key_run::{KeyBlock, KeyManifest};
 use crate::domain::link::Link;
 use crate::domain::link_index::{LinkBlock, LinkManifest, LinkProfile};
 use crate::domain::meter::Meter;
+use crate::domain::mrr::{CustomerRevenue, MrrMovement};
 use crate::domain::org::Org;
 use crate::domain::subscription::Subscription;
 use crate::domain::tier::Tier;
@@ -136,6 +137,11 @@ tables! {
         sparse ["status", "renewal_date"] ["status", "end_date"] ["status", "trial_ends_at"];
         references "customer_id" -> "customer";
     }
+    MrrMovement "mrr_movement" sealed {
+        index ["customer_id"] ["at"];
+        references "customer_id" -> "customer";
+    }
+    CustomerRevenue "customer_revenue" sealed { references "id" -> "customer"; }
     Entitlement "entitlement" sealed {
         index ["customer_id", "feature_code", "has_room", "turn"]
             ["customer_id", "feature_code", "next_change"]

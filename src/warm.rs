@@ -292,7 +292,7 @@ impl Changes {
             | "alias" | "link_profile" | "link_manifest" | "link_block" | "tier"
             | "subscription" | "usage_event" | "refund" | "usage_snapshot" | "usage_page"
             | "key_manifest" | "key_block" | "usage_period" | "usage_record" | "delivery"
-            | "delivery_queue" | "burn" => {}
+            | "delivery_queue" | "burn" | "mrr_movement" | "customer_revenue" => {}
             // What belongs to a customer is seen, if at all, by the checks of that customer.
             _ => match row.and_then(|row| Some(row.at(table.position("customer_id")?))) {
                 Some(Value::Uuid(customer)) => self.record(*customer),

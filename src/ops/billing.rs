@@ -84,7 +84,7 @@ impl View<'_> {
         let mut mrr: Vec<Money> = Vec::new();
         let mut active_subscriptions = Vec::new();
         for subscription in self.running(customer)? {
-            if let Some(fee) = subscription.mrr {
+            if let Some(fee) = subscription.recurring_revenue() {
                 match mrr.iter_mut().find(|sum| sum.currency == fee.currency) {
                     Some(sum) => {
                         *sum = sum.checked_add(fee).ok_or(Error::Overflow("monthly revenue"))?;

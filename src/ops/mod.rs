@@ -35,6 +35,7 @@ mod meters;
 pub(crate) mod offer;
 mod onboarding;
 mod pages;
+mod revenue;
 mod runs;
 mod settlements;
 mod smart_link;

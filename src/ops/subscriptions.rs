@@ -239,7 +239,8 @@ impl Tx<'_> {
         self.entitle_from(customer, &[free], &[])
     }
 
-    /// Ends what a subscription brings in a month. Returns whether it brought anything.
+    /// Takes what a subscription brings in a month off the books. Returns whether it brought
+    /// anything.
     pub(crate) fn end_revenue(&mut self, mut subscription: Subscription) -> Result<bool> {
         if subscription.mrr.is_none_or(|mrr| mrr.amount == 0) {
             return Ok(false);
@@ -247,7 +248,9 @@ impl Tx<'_> {
         subscription.mrr = None;
         self.keep_subscription(&mut subscription)?;
         let data = json!({ "fields": ["mrr"] });
-        self.announce("subscription.updated", subscription.id, subscription.customer_id, data);
+        let customer = subscription.customer_id;
+        self.announce("subscription.updated", subscription.id, customer, data);
+        self.keep_revenue(&self.view().all(Query::all().eq(CUSTOMER, &customer))?, true)?;
         Ok(true)
     }
 
@@ -257,6 +260,7 @@ impl Tx<'_> {
         let all = self.view().all::<Subscription>(Query::all().eq(CUSTOMER, &customer.id))?;
         // From which it follows what the customer spends.
         let had_paid = all.iter().any(|it| it.kind == SubscriptionKind::Paid);
+        self.keep_revenue(&all, false)?;
         let mut running = self.view().ranked(all)?;
         if running.is_empty() {
             running.push(self.subscribe_for_free(&customer, self.now())?);
@@ -457,7 +461,7 @@ fn next_renewal(subscription: &Subscription, now: OffsetDateTime) -> Option<Offs
 
 /// What the running subscriptions bring in a month: in one currency, else in that of `before`.
 fn spend(running: &[Subscription], before: Option<crate::Money>) -> Option<crate::Money> {
-    let mut fees = running.iter().filter_map(|it| it.mrr);
+    let mut fees = running.iter().filter_map(Subscription::recurring_revenue);
     let first = fees.next()?;
     fees.try_fold(first, crate::Money::checked_add).or(before)
 }

@@ -70,6 +70,9 @@ mod periods;
 #[cfg(feature = "sqlite")]
 mod processes;
 mod random;
+mod revenue;
+mod revenue_facts;
+mod revenue_histories;
 mod sealed;
 #[cfg(feature = "sqlite")]
 mod sqlite;
