@@ -74,6 +74,7 @@ pub use domain::revenue::{
     Target,
 };
 pub use domain::smart_link::{Evidence, EvidenceKind};
+pub use domain::statistics::nps::{NpsClass, NpsCounts};
 pub use domain::subscription::{
     BillingCycle, NewSubscription, Subscription, SubscriptionAction, SubscriptionId,
     SubscriptionKind, SubscriptionStatus,

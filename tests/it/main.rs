@@ -76,6 +76,7 @@ mod revenue_histories;
 mod sealed;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod statistics;
 mod subscriptions;
 mod tampered;
 mod thresholds;
