@@ -5,6 +5,7 @@ use crate::domain::smart_link::MIN_CONFIDENCE;
 use crate::domain::text::Code;
 use crate::domain::threshold::DEFAULT_PERCENTAGES;
 use crate::domain::usage_record::UsageFigure;
+use crate::domain::validation::EvidenceLimits;
 use std::collections::BTreeMap;
 use time::Duration;
 
@@ -38,6 +39,8 @@ pub struct Config {
     pub delivery_attempts_max: u32,
     /// What the figures of revenue should come to: more than 90 % gross and 110 % net retention.
     pub revenue_targets: RevenueTargets,
+    /// From when on data are old, discrepancies too many, and answers too few.
+    pub evidence: EvidenceLimits,
 }
 
 impl Default for Config {
@@ -52,6 +55,7 @@ impl Default for Config {
             min_confidence: MIN_CONFIDENCE,
             delivery_attempts_max: 100,
             revenue_targets: RevenueTargets::default(),
+            evidence: EvidenceLimits::default(),
         }
     }
 }

@@ -32,6 +32,7 @@ pub use domain::billing::{
 pub use domain::calendar::{PeriodType, ResetPeriod};
 pub use domain::cloud_event::CloudEvents;
 pub use domain::clues::Hints;
+pub use domain::cohort::{Cohort, CohortBy, CohortReport};
 pub use domain::contact::{Contact, ContactDraft, ContactId};
 pub use domain::customer::{
     Address, Customer, CustomerAction, CustomerDraft, CustomerId, CustomerKind, CustomerSize,
@@ -79,6 +80,7 @@ pub use domain::subscription::{
     BillingCycle, NewSubscription, Subscription, SubscriptionAction, SubscriptionId,
     SubscriptionKind, SubscriptionStatus,
 };
+pub use domain::survival::{LogRank, Survival, SurvivalBy, SurvivalGroup, SurvivalReport};
 pub use domain::text::{
     Code, Country, ExternalId, IdempotencyKey, Line, Locale, Malformed, Name, Note,
 };
@@ -94,6 +96,10 @@ pub use domain::usage_record::{
 };
 pub use domain::usage_report::{GroupBy, UsageQuery, UsageReport, UsageRow};
 pub use domain::user::{User, UserDraft, UserId};
+pub use domain::validation::{
+    Check, CheckStatus, Comparison, EvidenceLimits, FreshnessLevel, MetricAccuracy,
+    SourceFreshness, Validation,
+};
 pub use domain::window::{LimitWindow, Rollover, Window, WindowKind};
 pub use domain::zone::TimeZone;
 pub use error::{Error, ErrorCode, Fault, Faults, Result};

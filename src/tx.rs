@@ -203,7 +203,6 @@ impl<'t> View<'t> {
     }
 
     /// Every record whose `col` names one of the customers from `first` to `last`, in their order.
-    #[allow(dead_code, reason = "used once the portfolio is evaluated")]
     pub(crate) fn of_customers<R: Stored>(
         &self,
         col: Col,

@@ -4,12 +4,13 @@
 //! are aligned. A month that is not over yet is in no cohort and in no cell: a cell that is there
 //! is final.
 
-use super::measured::{Measured, Method, Unit};
+use super::measured::{Measured, Method, Source, Unit};
+use super::statistics::proportion::wilson;
 use crate::record::words;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use time::{Date, Duration, OffsetDateTime};
+use time::{Date, Duration, Month, OffsetDateTime};
 
 words! {
     /// What a customer's cohort is the month of, and what counts as being there.
@@ -67,6 +68,21 @@ impl CalendarMonth {
     #[must_use]
     pub fn last_full(now: OffsetDateTime) -> Self {
         Self(Self::at(now).0.saturating_sub(1))
+    }
+
+    /// Its first instant; none outside the years that there are.
+    #[must_use]
+    pub fn start(self) -> Option<OffsetDateTime> {
+        let month = u8::try_from(self.0.rem_euclid(12).saturating_add(1)).ok()?;
+        let month = Month::try_from(month).ok()?;
+        let first = Date::from_calendar_date(self.0.div_euclid(12), month, 1).ok()?;
+        Some(first.midnight().assume_utc())
+    }
+
+    /// The month after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
     }
 
     /// How many months this one is after `earlier`; none if it is before.
@@ -150,6 +166,17 @@ pub struct CohortReport {
     pub average: Vec<CohortAverage>,
     /// The share of customers that were there one month later, weighted, as a figure with proof.
     pub first_month: Measured,
+    /// What all of it was computed from.
+    pub sources: Vec<Source>,
+}
+
+impl CohortReport {
+    /// Computed from these records.
+    pub(crate) fn proved(mut self, sources: Vec<Source>) -> Self {
+        self.first_month.sources.clone_from(&sources);
+        self.sources = sources;
+        self
+    }
 }
 
 /// Cohorts that leave somebody out, or count somebody twice.
@@ -230,7 +257,7 @@ impl CohortTally {
         let mut first_month =
             Measured::new(first.map(|it| it.weighted), Unit::Ratio, self.by.method(), size);
         if let Some(first) = first {
-            let interval = super::revenue::share_interval(first.active, first.size);
+            let interval = wilson(first.active, first.size);
             first_month = first_month.within(interval);
         }
         Ok(CohortReport {
@@ -241,6 +268,7 @@ impl CohortTally {
             cohorts,
             average,
             first_month,
+            sources: Vec::new(),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::zone::in_range;
 use crate::error::Faults;
-use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
+use time::{Duration, OffsetDateTime, PrimitiveDateTime, UtcOffset};
 
 /// `at` in UTC, rounded down to the microsecond: what a store keeps and gives back. What UTC has no
 /// year for is the end of its calendar on that side.
@@ -12,6 +12,12 @@ pub fn utc(at: OffsetDateTime) -> OffsetDateTime {
     let at = at.checked_to_offset(UtcOffset::UTC).unwrap_or(end.assume_utc());
     let micros = at.nanosecond().div_euclid(1_000);
     at.replace_nanosecond(micros.saturating_mul(1_000)).unwrap_or(at)
+}
+
+/// How long it is from one instant to another; negative if that was before.
+pub(crate) fn elapsed(from: OffsetDateTime, to: OffsetDateTime) -> Duration {
+    let nanos = to.unix_timestamp_nanos().saturating_sub(from.unix_timestamp_nanos());
+    Duration::nanoseconds_i128(nanos)
 }
 
 /// Notes a fault of `field` if `at` lies outside the years that are computed with, 1 to 9999.

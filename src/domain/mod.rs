@@ -74,6 +74,7 @@ pub mod usage_period;
 pub mod usage_record;
 pub mod usage_report;
 pub mod user;
+pub mod validation;
 pub mod window;
 pub mod word_weight;
 pub mod zone;

@@ -190,6 +190,12 @@ impl CustomerRevenue {
         let Some(first) = steps.first() else { return Ok(None) };
         let mut state =
             before.unwrap_or_else(|| Self::blank(first.subscription, first.effective_at, now));
+        for step in steps.iter().filter(|it| it.amount.amount > 0) {
+            if step.effective_at < state.first_paid_at {
+                state.first_paid_at = step.effective_at;
+                state.first_tier = step.subscription.tier_code.clone();
+            }
+        }
         let was_paying = state.is_paying();
         // A clock that was set back does not turn the order of the movements around.
         let at = now.max(state.changed_at);
@@ -251,6 +257,35 @@ impl CustomerRevenue {
         };
         Ok((kind, before, after))
     }
+}
+
+/// When a subscription brought something: from the first instant until just before the second, or
+/// until now.
+pub(crate) type Paid = (OffsetDateTime, Option<OffsetDateTime>);
+
+/// When any subscription of a customer brought something, by its movements in their order.
+pub(crate) fn paid_times(movements: &[MrrMovement]) -> Vec<Paid> {
+    let mut done = Vec::new();
+    let mut running: Vec<(&MrrMovement, i64)> = Vec::new();
+    for it in movements {
+        let same = |(begun, _): &(&MrrMovement, i64)| {
+            begun.subscription_id == it.subscription_id
+                && begun.amount.currency == it.amount.currency
+        };
+        let Some(place) = running.iter().position(same) else {
+            running.push((it, it.amount.amount));
+            continue;
+        };
+        if let Some((begun, sum)) = running.get_mut(place) {
+            *sum = sum.saturating_add(it.amount.amount);
+            if *sum <= 0 {
+                done.push((begun.effective_at, Some(it.effective_at.max(begun.effective_at))));
+                running.swap_remove(place);
+            }
+        }
+    }
+    done.extend(running.iter().map(|(begun, _)| (begun.effective_at, None)));
+    done
 }
 
 /// A customer's revenue is beyond what can be counted.

@@ -4,11 +4,11 @@
 //! the end, whatever happened in between. Who is new or came back is never in them. A customer
 //! whose revenue a reset took off the books decided nothing, so it is left out of them, and said.
 
-use super::measured::{Interval, Measured, Method, Severity, Source, Unit};
+use super::measured::{Measured, Method, Severity, Source, Unit};
 use super::money::Currency;
 use super::mrr::{MrrKind, MrrMovement};
 use super::period::Period;
-use super::statistics::normal::Z_95;
+use super::statistics::proportion::wilson;
 use serde::Serialize;
 use time::OffsetDateTime;
 
@@ -195,28 +195,6 @@ impl RevenueChanges {
 #[expect(clippy::cast_precision_loss, reason = "a ratio, to the digits of a double")]
 fn ratio(part: i128, whole: i128) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
-}
-
-/// Between which shares the true one lies with 95 %, after `hits` of `all` (Wilson 1927, without
-/// correction). None of nothing.
-///
-/// ```
-/// let interval = tenure::domain::revenue::share_interval(12, 400).expect("of something");
-/// assert!((interval.low - 0.01724).abs() < 1e-5 && (interval.high - 0.05170).abs() < 1e-5);
-/// ```
-#[must_use]
-#[expect(clippy::cast_precision_loss, reason = "counts of customers")]
-pub fn share_interval(hits: u64, all: u64) -> Option<Interval> {
-    if all == 0 {
-        return None;
-    }
-    let n = all as f64;
-    let (p, z) = (hits.min(all) as f64 / n, Z_95 * Z_95 / n);
-    let centre = (p + z / 2.0) / (1.0 + z);
-    let margin = Z_95 * ((p * (1.0 - p) + z / 4.0) / n).sqrt() / (1.0 + z);
-    let low = if hits == 0 { 0.0 } else { (centre - margin).max(0.0) };
-    let high = if hits >= all { 1.0 } else { (centre + margin).min(1.0) };
-    Some(Interval { low, high, level: 0.95 })
 }
 
 /// The movements of one kind in a period.
@@ -419,8 +397,7 @@ impl Tally {
             gross_revenue_churn: share(all.gross_churn(), method::GROSS_CHURN),
             cancelled_revenue_churn: share(all.cancelled_churn(), method::CANCELLED_CHURN),
             net_revenue_churn: share(all.net_churn(), method::NET_CHURN),
-            logo_churn: share(all.logo_churn(), method::LOGO_CHURN)
-                .within(share_interval(lost, logos)),
+            logo_churn: share(all.logo_churn(), method::LOGO_CHURN).within(wilson(lost, logos)),
             quick_ratio: proved(all.quick_ratio(), Unit::Ratio, method::QUICK_RATIO, customers),
             mrr: proved(Some(amount(all.end.amount)), Unit::Money, method::MRR, all.end.customers),
             arr: proved(

@@ -5,7 +5,7 @@
 //! scale, which never leave 0–1 (Kalbfleisch and Prentice); the log-rank test by Mantel 1966, for
 //! several groups with the full covariance.
 
-use super::measured::Interval;
+use super::measured::{Interval, Method, Source};
 use super::statistics::normal::{Z_95, erfc};
 use crate::record::words;
 use serde::Serialize;
@@ -66,6 +66,44 @@ pub struct Survival {
     /// The times at which anybody left or was last seen, ascending.
     pub points: Vec<SurvivalPoint>,
 }
+
+/// A group of customers, and how long they stay.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct SurvivalGroup {
+    /// What they have in common: the code of a tier, a size, or `unknown`.
+    pub name: String,
+    /// How long they stay.
+    pub survival: Survival,
+}
+
+/// How long paying customers stay, with its proof.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct SurvivalReport {
+    /// How it was computed.
+    pub method: Method,
+    /// Everybody that ever paid.
+    pub all: Survival,
+    /// What the groups are, if it was asked for.
+    pub by: Option<SurvivalBy>,
+    /// Each group, by name.
+    pub groups: Vec<SurvivalGroup>,
+    /// Whether the groups stay equally long, where that can be told.
+    pub log_rank: Option<LogRank>,
+    /// What it was computed from.
+    pub sources: Vec<Source>,
+}
+
+/// How survival is computed.
+pub(crate) const METHOD: Method = Method {
+    name: "Kaplan–Meier survival of paying customers",
+    formula: "Π (1 − left ÷ at risk), by whole days from the first payment to the first time that \
+              nothing was paid any more; those who pay still, or whom a reset took off the books, \
+              count until then; Greenwood, log(−log) 95 %",
+};
 
 /// Whether groups stay equally long.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

@@ -11,6 +11,7 @@ mod backfill;
 mod batch;
 mod billing;
 mod bulk;
+mod cohorts;
 mod consumption;
 mod contacts;
 mod counting;
@@ -47,6 +48,7 @@ mod usage_periods;
 mod usage_records;
 mod usage_reports;
 mod users;
+mod validation;
 mod verification;
 
 pub use backfill::BackfillReport;

@@ -3,9 +3,9 @@
 use crate::support::{BEGINNING, World, code, eur, events};
 use tenure::domain::period::Period;
 use tenure::{
-    BillingCycle, CurrencyRevenue, CustomerId, ErrorCode, Money, MrrKind, MrrMovement, NewLink,
-    NewSubscription, Result, RevenueReport, SubscriptionAction, SubscriptionStatus, TierDraft,
-    View, When,
+    BillingCycle, CheckStatus, CohortBy, CurrencyRevenue, CustomerDraft, CustomerId, ErrorCode,
+    FreshnessLevel, Money, MrrKind, MrrMovement, NewLink, NewSubscription, Result, RevenueReport,
+    SubscriptionAction, SubscriptionStatus, SurvivalBy, TierDraft, View, When,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -290,6 +290,129 @@ fn the_records_behind_a_report_can_be_taken_away_as_csv(world: &World) {
     assert_eq!(code(stopped), ErrorCode::Unavailable);
 }
 
+/// Customers that first paid in these months before the beginning, and for how many days.
+fn payers(world: &World, stays: &[(&str, i64, Option<i64>)]) -> Vec<CustomerId> {
+    world.catalogue();
+    let mut ids = Vec::new();
+    for (name, ago, days) in stays {
+        let since = BEGINNING - DAY * i32::try_from(*ago).unwrap();
+        world.clock.set(since);
+        let tier = if name.starts_with('s') { "starter" } else { "pro" };
+        let id = world.customer(name).id;
+        let paid = world.done(|tx| tx.add_subscription(id, &NewSubscription::to(tier))).id;
+        if let Some(days) = days {
+            world.clock.advance(Duration::days(*days));
+            world.done(|tx| tx.cancel_subscription(paid, When::Now));
+        }
+        ids.push(id);
+    }
+    world.clock.set(BEGINNING);
+    ids
+}
+
+fn cohorts_are_cut_by_month_and_say_what_they_are(world: &World) {
+    // 31 January; 90 days ago is 2 November, 61 is 1 December, 20 is 11 January.
+    let stays = [
+        ("p1", 90, None),
+        ("p2", 90, Some(10)),
+        ("s1", 90, Some(29)),
+        ("s2", 61, Some(50)),
+        ("s3", 20, None),
+    ];
+    let ids = payers(world, &stays);
+    world.customer("never paid");
+    let found = world.seen(|view| view.cohorts(CohortBy::FirstSubscription));
+    let rows: Vec<_> =
+        found.cohorts.iter().map(|it| (it.month.to_string(), it.size, it.active.clone())).collect();
+    // What ends on 1 December at noon was paid in December, too.
+    let expected = [("2025-11".to_owned(), 3, vec![3, 2]), ("2025-12".to_owned(), 1, vec![1])];
+    assert_eq!((rows, found.too_young, found.population), (expected.to_vec(), 1, 5));
+    assert_eq!(found.first_month.value, Some(2.0 / 3.0));
+    let sources: Vec<_> = found.sources.iter().map(|it| (it.name, it.records)).collect();
+    assert_eq!(sources, [("customer revenues", 5), ("mrr movements", 8)]);
+    // By sign-up, everybody is in one, and who is deleted in none.
+    let signed_up = world.seen(|view| view.cohorts(CohortBy::SignUp));
+    assert_eq!((signed_up.population, signed_up.too_young), (6, 2));
+    world.done(|tx| tx.delete_customer(ids[1]));
+    let signed_up = world.seen(|view| view.cohorts(CohortBy::SignUp));
+    assert_eq!((signed_up.population, signed_up.cohorts[0].active.as_slice()), (5, &[2, 2][..]));
+    // By activity, with the host's days.
+    let day = |customer: usize, ago: i32| (ids[customer], BEGINNING - DAY * ago);
+    let days = [day(0, 90), day(0, 60), day(1, 60), day(1, -5), day(2, 3)];
+    let active = world.seen(|view| view.cohorts_of_activity(days));
+    assert_eq!((active.population, active.too_young, active.cohorts.len()), (3, 1, 2));
+    let refused = world.tenure.read(|view| view.cohorts(CohortBy::FirstActivity));
+    assert_eq!(code(refused), ErrorCode::Unprocessable);
+}
+
+fn survival_counts_those_who_stay_for_as_long_as_they_were_seen(world: &World) {
+    let stays = [
+        ("p1", 90, None),
+        ("p2", 90, Some(10)),
+        ("s1", 90, Some(29)),
+        ("s2", 61, Some(50)),
+        ("s3", 20, None),
+    ];
+    let ids = payers(world, &stays);
+    // Who came back has left all the same.
+    world.done(|tx| tx.add_subscription(ids[1], &NewSubscription::to("pro")));
+    let found = world.seen(|view| view.survival(None));
+    let points: Vec<_> =
+        found.all.points.iter().map(|it| (it.time, it.at_risk, it.events, it.censored)).collect();
+    assert_eq!(points, [(10, 5, 1, 0), (20, 4, 0, 1), (29, 3, 1, 0), (50, 2, 1, 0), (90, 1, 0, 1)]);
+    assert_eq!((found.all.at(10), found.all.median), (0.8, Some(50)));
+    assert_eq!((found.groups.len(), found.log_rank), (0, None));
+    let tiers = world.seen(|view| view.survival(Some(SurvivalBy::FirstTier)));
+    let groups: Vec<_> =
+        tiers.groups.iter().map(|it| (it.name.as_str(), it.survival.customers)).collect();
+    assert_eq!(groups, [("pro", 2), ("starter", 3)]);
+    assert!(tiers.log_rank.is_some_and(|it| it.df == 1 && (0.0..=1.0).contains(&it.p)));
+    world.done(|tx| tx.update_customer(ids[0], &CustomerDraft::default().size("smb")));
+    let sizes = world.seen(|view| view.survival(Some(SurvivalBy::Size)));
+    let groups: Vec<_> = sizes.groups.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(groups, ["smb", "unknown"]);
+    assert_eq!(sizes.sources[0].records, 5);
+}
+
+fn what_is_reported_is_validated_from_the_records(world: &World) {
+    let nothing = world.seen(|view| view.validate_metrics());
+    assert!(nothing.passed && nothing.metric_accuracy.churn.is_none());
+    assert_eq!(nothing.checks[2].status, CheckStatus::Warning, "there are no data");
+    let ids = payers(world, &[("p1", 90, None), ("p2", 90, Some(75)), ("s1", 50, None)]);
+    world.uses(ids[0], "ai_credits", 7);
+    let found = world.seen(|view| view.validate_metrics());
+    let names: Vec<&str> = found.checks.iter().map(|it| it.name).collect();
+    assert_eq!(
+        names,
+        [
+            "nps_calculation",
+            "churn_calculation",
+            "data_sources",
+            "cohort_definitions",
+            "retention",
+            "health_algorithm",
+            "survey_validity",
+            "reconciliation",
+        ]
+    );
+    for check in &found.checks {
+        let old = check.name == "data_sources";
+        let expected = if old { CheckStatus::Warning } else { CheckStatus::Pass };
+        assert_eq!(check.status, expected, "{check:?}");
+    }
+    assert!(found.passed && found.discrepancies == 0 && found.timestamp == BEGINNING);
+    let accuracy = found.metric_accuracy;
+    assert_eq!((accuracy.churn, accuracy.cohorts, accuracy.nps), (Some(1.0), Some(1.0), None));
+    let compared = |check: usize| found.checks[check].evidence.len();
+    assert_eq!((compared(1), compared(3), compared(7)), (6, 4, 3));
+    let fresh: Vec<_> = found.freshness.iter().map(|it| (it.source, it.level)).collect();
+    assert_eq!(fresh[0], ("customers", FreshnessLevel::Critical));
+    assert_eq!(fresh[1], ("contacts", FreshnessLevel::Unknown));
+    assert_eq!(found.sources_verified, 0);
+    world.customer("Globex");
+    assert_eq!(world.seen(|view| view.data_freshness())[0].level, FreshnessLevel::Fresh);
+}
+
 stories! {
     revenue_walks_as_published,
     only_what_is_paid_counts_and_a_missing_payment_is_no_departure,
@@ -299,4 +422,7 @@ stories! {
     a_month_is_reported_with_its_proofs,
     a_share_of_nothing_is_none,
     the_records_behind_a_report_can_be_taken_away_as_csv,
+    cohorts_are_cut_by_month_and_say_what_they_are,
+    survival_counts_those_who_stay_for_as_long_as_they_were_seen,
+    what_is_reported_is_validated_from_the_records,
 }

@@ -10,7 +10,7 @@ use tenure::domain::cohort::{
     CalendarMonth, CohortBy, CohortReport, CohortTally, DayCount, DayRetention,
 };
 use tenure::domain::period::Period;
-use tenure::domain::revenue::share_interval;
+use tenure::domain::statistics::proportion::wilson;
 use tenure::domain::survival::{Lifetimes, Survival, chi_square_tail, log_rank};
 use tenure::domain::zone::TimeZone;
 use tenure::{RevenueChanges, Standing};
@@ -247,11 +247,11 @@ fn published_ratios_come_out() {
 #[test]
 fn an_interval_of_a_share_is_wilsons() {
     for row in list(&json(RATIOS)["wilson"]) {
-        let interval = share_interval(whole(&row[0]), whole(&row[1])).unwrap();
+        let interval = wilson(whole(&row[0]), whole(&row[1])).unwrap();
         assert_near(interval.low, &row[2], "low");
         assert_near(interval.high, &row[3], "high");
     }
-    assert_eq!(share_interval(0, 0), None);
+    assert_eq!(wilson(0, 0), None);
 }
 
 fn assert_cohorts(found: &CohortReport, known: &Json) {

@@ -247,5 +247,9 @@ proptest! {
         if seen.is_sorted_by_key(|(at, _)| *at) {
             shop.check_reports(&seen)?;
         }
+        let validation = shop.world.seen(|view| view.validate_metrics());
+        prop_assert!(validation.passed && validation.discrepancies == 0, "{:?}", validation);
+        let right = |it: &tenure::Check| it.evidence.iter().all(tenure::Comparison::agrees);
+        prop_assert!(validation.checks.iter().all(right), "{:?}", validation);
     }
 }
