@@ -285,3 +285,75 @@ fn recount(into: &mut BTreeMap<&'static str, Recount>, movements: &[MrrMovement]
 const fn wide(amount: i128) -> f64 {
     amount as f64
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::validation::CheckStatus;
+    use crate::store::memory::MemoryStore;
+    use crate::{
+        BillingCycle, CustomerDraft, Money, NewSubscription, Subscription, Tenure, TierDraft, Tx,
+    };
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use time::macros::datetime;
+
+    /// What validation finds, in the month after somebody subscribed, of records that were altered.
+    fn found(alter: impl Fn(&mut Tx<'_>, CustomerId) -> Result<()>) -> (Vec<CheckStatus>, u64) {
+        let is_later = Arc::new(AtomicBool::new(false));
+        let shown = Arc::clone(&is_later);
+        let now = move || match shown.load(Ordering::SeqCst) {
+            true => datetime!(2026-02-10 12:00 UTC),
+            false => datetime!(2026-01-10 12:00 UTC),
+        };
+        let tenure = Tenure::builder(MemoryStore::new()).clock(now).open().unwrap();
+        let fee = Money::new(4_900, "EUR".parse().unwrap());
+        tenure
+            .write(|tx| {
+                tx.define_tier(&TierDraft::new("pro").fee(fee, BillingCycle::Monthly))?;
+                let acme = tx.create_customer(&CustomerDraft::named("Acme"))?.id;
+                tx.add_subscription(acme, &NewSubscription::to("pro"))?;
+                alter(tx, acme)
+            })
+            .unwrap();
+        is_later.store(true, Ordering::SeqCst);
+        let validation = tenure.read(|view| view.validate_metrics()).unwrap();
+        let status = |name: &str| {
+            let check = validation.checks.iter().find(|it| it.name == name);
+            check.unwrap().status
+        };
+        let names = ["churn_calculation", "cohort_definitions", "reconciliation"];
+        (names.map(status).to_vec(), validation.discrepancies)
+    }
+
+    #[test]
+    fn records_that_disagree_are_found() {
+        use CheckStatus::{Fail, Pass, Warning};
+        assert_eq!(found(|_, _| Ok(())), (vec![Pass, Pass, Pass], 0));
+        let known = found(|tx, acme| {
+            let mut state = tx.require::<CustomerRevenue>(acme)?;
+            state.mrr = vec![Money::new(5_000, "EUR".parse().unwrap())];
+            tx.put(&state)
+        });
+        assert_eq!(known, (vec![Fail, Pass, Warning], 1));
+        let dated = found(|tx, acme| {
+            let mut state = tx.require::<CustomerRevenue>(acme)?;
+            state.first_paid_at = datetime!(2025-12-10 12:00 UTC);
+            tx.put(&state)
+        });
+        assert_eq!(dated, (vec![Pass, Fail, Pass], 0));
+        let lost = found(|tx, _| {
+            let movement = tx.view().first::<MrrMovement>(Query::all())?;
+            movement.map_or(Ok(()), |it| tx.delete::<MrrMovement>(it.id).map(drop))
+        });
+        assert_eq!(lost, (vec![Fail, Fail, Warning], 1));
+        let ended = found(|tx, acme| {
+            let mut all = tx.view().subscriptions(acme)?;
+            all.retain(|it| it.mrr.is_some());
+            let mut paid: Subscription = all.remove(0);
+            paid.mrr = None;
+            tx.put(&paid)
+        });
+        assert_eq!(ended, (vec![Pass, Pass, Warning], 1));
+    }
+}
