@@ -296,15 +296,20 @@ mod tests {
     };
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
+    use time::Month;
     use time::macros::datetime;
 
+    #[expect(
+        clippy::redundant_closure_for_method_calls,
+        reason = "the method is not general over the lifetime of its transaction"
+    )]
     /// What validation finds, in the month after somebody subscribed, of records that were altered.
     fn found(alter: impl Fn(&mut Tx<'_>, CustomerId) -> Result<()>) -> (Vec<CheckStatus>, u64) {
         let is_later = Arc::new(AtomicBool::new(false));
         let shown = Arc::clone(&is_later);
-        let now = move || match shown.load(Ordering::SeqCst) {
-            true => datetime!(2026-02-10 12:00 UTC),
-            false => datetime!(2026-01-10 12:00 UTC),
+        let now = move || {
+            let month = if shown.load(Ordering::SeqCst) { Month::February } else { Month::January };
+            datetime!(2026-01-10 12:00 UTC).replace_month(month).unwrap()
         };
         let tenure = Tenure::builder(MemoryStore::new()).clock(now).open().unwrap();
         let fee = Money::new(4_900, "EUR".parse().unwrap());
