@@ -4,13 +4,18 @@
 //! are aligned. A month that is not over yet is in no cohort and in no cell: a cell that is there
 //! is final.
 
+mod day;
+mod month;
+
 use super::measured::{Measured, Method, Source, Unit};
 use super::statistics::proportion::wilson;
+use super::statistics::real;
 use crate::record::words;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use time::{Date, Duration, Month, OffsetDateTime};
+
+pub use day::{DayCount, DayRetention};
+pub use month::CalendarMonth;
 
 words! {
     /// What a customer's cohort is the month of, and what counts as being there.
@@ -43,70 +48,6 @@ impl CohortBy {
             }
         };
         Method { name: "cohort retention", formula }
-    }
-}
-
-/// A month of the calendar in UTC; printed as `2025-01`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CalendarMonth(i32);
-
-impl CalendarMonth {
-    /// The month that a date is in.
-    #[must_use]
-    pub fn of(date: Date) -> Self {
-        let month = i32::from(u8::from(date.month())).saturating_sub(1);
-        Self(date.year().saturating_mul(12).saturating_add(month))
-    }
-
-    /// The month that an instant is in, in UTC.
-    #[must_use]
-    pub fn at(instant: OffsetDateTime) -> Self {
-        Self::of(super::instant::utc(instant).date())
-    }
-
-    /// The last month that is over at `now`.
-    #[must_use]
-    pub fn last_full(now: OffsetDateTime) -> Self {
-        Self(Self::at(now).0.saturating_sub(1))
-    }
-
-    /// Its first instant; none outside the years that there are.
-    #[must_use]
-    pub fn start(self) -> Option<OffsetDateTime> {
-        let month = u8::try_from(self.0.rem_euclid(12).saturating_add(1)).ok()?;
-        let month = Month::try_from(month).ok()?;
-        let first = Date::from_calendar_date(self.0.div_euclid(12), month, 1).ok()?;
-        Some(first.midnight().assume_utc())
-    }
-
-    /// The month after it.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-
-    /// How many months this one is after `earlier`; none if it is before.
-    #[must_use]
-    pub fn since(self, earlier: Self) -> Option<usize> {
-        usize::try_from(self.0.saturating_sub(earlier.0)).ok()
-    }
-
-    /// All months from this one to `last`, both included.
-    pub fn to(self, last: Self) -> impl Iterator<Item = Self> {
-        (self.0..=last.0).map(Self)
-    }
-}
-
-impl fmt::Display for CalendarMonth {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let month = self.0.rem_euclid(12).saturating_add(1);
-        write!(f, "{:04}-{month:02}", self.0.div_euclid(12))
-    }
-}
-
-impl Serialize for CalendarMonth {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
     }
 }
 
@@ -292,70 +233,12 @@ fn average(cohorts: &[Cohort]) -> Vec<CohortAverage> {
             active = active.saturating_add(there);
             shares += share(there, all);
         }
-        let unweighted = shares / float(cohorts.max(1));
+        let unweighted = shares / real(cohorts.max(1));
         CohortAverage { k, cohorts, size, active, weighted: share(active, size), unweighted }
     };
     (0..longest).map(of_age).collect()
 }
 
 fn share(part: u64, whole: u64) -> f64 {
-    float(part) / float(whole.max(1))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of customers")]
-const fn float(count: u64) -> f64 {
-    count as f64
-}
-
-words! {
-    /// How the n-th day after a beginning is counted.
-    pub enum DayCount {
-        /// Days of the calendar in UTC: a minute past midnight is the next day.
-        Calendar = "calendar",
-        /// Stretches of 24 hours since the beginning.
-        Rolling = "rolling",
-    }
-}
-
-/// How many customers were there on the n-th day, of those for whom that day is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct DayRetention {
-    /// Those whose n-th day is over.
-    pub of_age: u64,
-    /// Of these, those with activity on it.
-    pub active: u64,
-}
-
-impl DayRetention {
-    /// Counts a customer that began at `start`, with what it did, at `now`: retention of day 7 with
-    /// `day` 7.
-    pub fn add(
-        &mut self,
-        count: DayCount,
-        day: u32,
-        start: OffsetDateTime,
-        activity: impl IntoIterator<Item = OffsetDateTime>,
-        now: OffsetDateTime,
-    ) {
-        let start = super::instant::utc(start);
-        let first = match count {
-            DayCount::Calendar => start.replace_time(time::Time::MIDNIGHT),
-            DayCount::Rolling => start,
-        };
-        let from = first.saturating_add(Duration::days(day.into()));
-        let to = from.saturating_add(Duration::DAY);
-        if now < to {
-            return;
-        }
-        self.of_age = self.of_age.saturating_add(1);
-        if activity.into_iter().any(|at| from <= at && at < to) {
-            self.active = self.active.saturating_add(1);
-        }
-    }
-
-    /// The share that was there; none when nobody is old enough.
-    #[must_use]
-    pub fn share(self) -> Option<f64> {
-        (self.of_age > 0).then(|| share(self.active, self.of_age))
-    }
+    real(part) / real(whole.max(1))
 }
