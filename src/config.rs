@@ -1,5 +1,6 @@
 //! The numbers that a host can change.
 
+use crate::domain::expansion::ExpansionRules;
 use crate::domain::smart_link::MIN_CONFIDENCE;
 use crate::domain::text::Code;
 use crate::domain::threshold::DEFAULT_PERCENTAGES;
@@ -35,6 +36,9 @@ pub struct Config {
     /// After how many attempts usage that the billing gateway does not take is given up: 100, which
     /// takes about three weeks. At least one is made.
     pub delivery_attempts_max: u32,
+    /// The signals of expansion and what opportunities are worth. What is out of range is refused
+    /// when it is used.
+    pub expansion: ExpansionRules,
 }
 
 impl Default for Config {
@@ -48,6 +52,7 @@ impl Default for Config {
             usage_figures: BTreeMap::new(),
             min_confidence: MIN_CONFIDENCE,
             delivery_attempts_max: 100,
+            expansion: ExpansionRules::default(),
         }
     }
 }

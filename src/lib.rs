@@ -48,6 +48,11 @@ pub use domain::entitlement::{
     AccessPatch, Entitlement, EntitlementId, EntitlementSource, EntitlementStatus, NewGrant,
 };
 pub use domain::event::{Event, EventId};
+pub use domain::expansion::{
+    ExpansionHistory, ExpansionOpportunity, ExpansionRules, ExpansionSignal, ExpansionSignalKind,
+    ExpansionSignals, OpportunityAction, OpportunityId, OpportunityKind, OpportunityStatus,
+    SignalRule, Timing,
+};
 pub use domain::facts::{
     ContractFacts, CustomerFacts, ExpansionFacts, Figure, FigureSource, Figures,
 };
@@ -93,7 +98,8 @@ pub use domain::zone::TimeZone;
 pub use error::{Error, ErrorCode, Fault, Faults, Result};
 pub use noun::Noun;
 pub use ops::{
-    BackfillReport, ContactUpsert, ContactsUpsert, NewFlair, NewLink, Ticked, TierApplied,
+    BackfillReport, ContactUpsert, ContactsUpsert, ExpansionOutlook, ExpansionPipeline, NewFlair,
+    NewLink, PipelineSum, Ticked, TierApplied,
 };
 pub use page::{Cursor, PAGE_MAX, Page};
 pub use store::{OrgId, Outcome, Store};

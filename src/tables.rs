@@ -11,6 +11,7 @@ use crate::domain::delivery::{Delivery, DeliveryQueue};
 use crate::domain::display_name::DisplayName;
 use crate::domain::entitlement::Entitlement;
 use crate::domain::event::{Counter, Event};
+use crate::domain::expansion::{ExpansionHistory, ExpansionOpportunity};
 use crate::domain::feature::Feature;
 use crate::domain::flair::Flair;
 use crate::domain::hold::Hold;
@@ -168,4 +169,11 @@ tables! {
         index ["customer_id", "used_at"];
         references "customer_id" -> "customer";
     }
+
+    ExpansionOpportunity "expansion_opportunity" {
+        index ["customer_id", "detected_at"] ["status", "probability"];
+        sparse ["open_for"] ["csm_id", "status", "probability"];
+        references "customer_id" -> "customer";
+    }
+    ExpansionHistory "expansion_history" {}
 }

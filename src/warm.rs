@@ -288,11 +288,32 @@ impl Changes {
             // A balance has the id of its meter, and is written with it.
             "meter" | "balance" | "customer" | "feature" | "link" => self.record(id),
             // No check looks at these.
-            "org" | "counter" | "event" | "user" | "display_name" | "flair" | "contact"
-            | "alias" | "link_profile" | "link_manifest" | "link_block" | "tier"
-            | "subscription" | "usage_event" | "refund" | "usage_snapshot" | "usage_page"
-            | "key_manifest" | "key_block" | "usage_period" | "usage_record" | "delivery"
-            | "delivery_queue" | "burn" => {}
+            "org"
+            | "counter"
+            | "event"
+            | "user"
+            | "display_name"
+            | "flair"
+            | "contact"
+            | "alias"
+            | "link_profile"
+            | "link_manifest"
+            | "link_block"
+            | "tier"
+            | "subscription"
+            | "usage_event"
+            | "refund"
+            | "usage_snapshot"
+            | "usage_page"
+            | "key_manifest"
+            | "key_block"
+            | "usage_period"
+            | "usage_record"
+            | "delivery"
+            | "delivery_queue"
+            | "burn"
+            | "expansion_opportunity"
+            | "expansion_history" => {}
             // What belongs to a customer is seen, if at all, by the checks of that customer.
             _ => match row.and_then(|row| Some(row.at(table.position("customer_id")?))) {
                 Some(Value::Uuid(customer)) => self.record(*customer),

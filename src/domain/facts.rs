@@ -3,6 +3,7 @@
 //! Everything is optional and dated: what is not known is none, never zero.
 
 use super::customer::{CustomerId, CustomerKind, CustomerSize, CustomerStatus, Stage};
+use super::link::ProductId;
 use super::money::Money;
 use super::text::Code;
 use super::user::UserId;
@@ -125,6 +126,9 @@ pub struct ContractFacts {
     /// What its paid subscriptions bring in a month, one sum for each currency, that of the
     /// subscription with the highest tier first.
     pub mrr: Vec<Money>,
+    /// The products that its running subscriptions are of, free ones included; none if that is not
+    /// known.
+    pub products: Vec<ProductId>,
     /// Seats of the running paid subscriptions; none without one.
     pub seats: Option<u32>,
     /// Whether a paid subscription is active.
@@ -150,7 +154,8 @@ pub struct ContractFacts {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ExpansionFacts {
-    /// Opportunities that are open.
+    /// Opportunities that are open and whose time is now: what is planned for later does not make
+    /// an expansion of today.
     pub open: u32,
     /// When one was last won.
     #[serde(with = "time::serde::rfc3339::option")]

@@ -199,6 +199,9 @@ impl Tx<'_> {
             if before.kind != customer.kind {
                 tx.ensure_primary_contact(&customer)?;
             }
+            if before.csm_id != customer.csm_id {
+                tx.hand_over_opportunities(&customer)?;
+            }
             let fields = changed_fields(&before, &customer);
             tx.announce("customer.updated", id, id, json!({ "fields": fields }));
             let clues = |it: &Customer| {
@@ -278,6 +281,7 @@ impl Tx<'_> {
             customer.deleted_at = Some(tx.now());
             tx.keep_customer(&mut customer)?;
             tx.index_customer(&customer)?;
+            tx.hide_opportunities(id)?;
             tx.announce("customer.deleted", id, id, json!({}));
             tx.refresh_meters(&customer)
         })
@@ -297,6 +301,7 @@ impl Tx<'_> {
             customer.deleted_at = None;
             tx.keep_customer(&mut customer)?;
             tx.index_customer(&customer)?;
+            tx.show_opportunities(id)?;
             tx.announce("customer.restored", id, id, json!({}));
             tx.refresh_meters(&customer)?;
             Ok(customer)

@@ -21,6 +21,8 @@ mod display_names;
 mod duplicates;
 mod entitlements;
 mod events;
+mod expansion;
+mod expansion_pipeline;
 mod features;
 pub(crate) mod filters;
 mod flairs;
@@ -50,6 +52,8 @@ mod verification;
 
 pub use backfill::BackfillReport;
 pub use contacts::{ContactUpsert, ContactsUpsert};
+pub use expansion::ExpansionOutlook;
+pub use expansion_pipeline::{ExpansionPipeline, PipelineSum};
 pub use flairs::NewFlair;
 pub use links::NewLink;
 pub use tick::Ticked;

@@ -107,6 +107,7 @@ impl Tx<'_> {
                             *role = role.map(|user| if user == from { to } else { user });
                         }
                         tx.keep_customer(&mut customer)?;
+                        tx.hand_over_opportunities(&customer)?;
                         let fields = json!({ "fields": ["assigned_to", "csm_id"] });
                         tx.announce("customer.updated", customer.id, customer.id, fields);
                         moved = moved.saturating_add(1);

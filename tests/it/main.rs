@@ -44,6 +44,7 @@ mod duplicates;
 mod edges;
 mod entitlements;
 mod events;
+mod expansion;
 mod grant_facts;
 mod grants;
 mod histories;

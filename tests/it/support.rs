@@ -250,6 +250,7 @@ pub fn dump(tenure: &Tenure) -> String {
                 "billing": view.billing_status(id)?,
                 "displayNames": view.display_names(id)?,
                 "flairs": view.flairs(id, None)?,
+                "opportunities": view.expansion_opportunities(id, PAGE_MAX, None)?,
                 "usagePeriods": usage_periods(view, id)?,
             }));
         }

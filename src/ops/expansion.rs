@@ -1,0 +1,370 @@
+//! Opportunities of expansion: found, refreshed, won and lost.
+
+use crate::domain::customer::{Customer, CustomerId, CustomerStatus};
+use crate::domain::expansion::{
+    Catalogue, ExpansionHistory, ExpansionHistoryId, ExpansionOpportunity, ExpansionSignals,
+    OpportunityAction, OpportunityId, OpportunityStatus, Proposal, Timing, next_tier, proposals,
+    signals,
+};
+use crate::domain::facts::{CustomerFacts, ExpansionFacts};
+use crate::domain::text::Note;
+use crate::error::{Error, Result};
+use crate::page::{Cursor, Page};
+use crate::store::query::Query;
+use crate::store::schema::Col;
+use crate::tables::Stored;
+use crate::tx::{Tx, View};
+use serde::Serialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+const ID: Col = <ExpansionHistory as Stored>::TABLE.col("id");
+const OPEN_FOR: Col = <ExpansionOpportunity as Stored>::TABLE.col("open_for");
+const CUSTOMER: Col = <ExpansionOpportunity as Stored>::TABLE.col("customer_id");
+const STATUS: Col = <ExpansionOpportunity as Stored>::TABLE.col("status");
+const DETECTED_AT: Col = <ExpansionOpportunity as Stored>::TABLE.col("detected_at");
+
+/// Why an opportunity of a customer who left is lost.
+const CHURNED: &str = "the customer churned";
+
+/// What is known already of one customer's expansion.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct KnownExpansion {
+    /// What is open.
+    pub(crate) open: Vec<ExpansionOpportunity>,
+    /// What became of the others, if anything did yet.
+    pub(crate) history: Option<ExpansionHistory>,
+}
+
+impl KnownExpansion {
+    /// What the rules on the customer's journey look at.
+    pub(crate) fn facts(&self) -> ExpansionFacts {
+        let now = self.open.iter().filter(|it| it.timing == Timing::Now).count();
+        let past = self.history.as_ref();
+        ExpansionFacts {
+            open: u32::try_from(now).unwrap_or(u32::MAX),
+            won_at: past.and_then(|it| it.won_at),
+            lost_at: past.and_then(|it| it.lost_at),
+        }
+    }
+}
+
+/// What speaks for an expansion of a customer, and what of it is being sold.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ExpansionOutlook {
+    /// What speaks for it, and how probable that makes it.
+    pub signals: ExpansionSignals,
+    /// Every opportunity that is open now.
+    pub open: Vec<ExpansionOpportunity>,
+    /// The same for the rules on the customer's journey.
+    pub facts: ExpansionFacts,
+}
+
+impl View<'_> {
+    /// The opportunity with this id.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`], also when its customer is deleted.
+    pub fn expansion_opportunity(&self, id: OpportunityId) -> Result<ExpansionOpportunity> {
+        let opportunity = self.require::<ExpansionOpportunity>(id)?;
+        self.customer(opportunity.customer_id)?;
+        Ok(opportunity)
+    }
+
+    /// The opportunities of a customer, closed ones included, newest first, a page at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Invalid`] when `limit` is not 1–1,000.
+    pub fn expansion_opportunities(
+        &self,
+        customer: CustomerId,
+        limit: usize,
+        cursor: Option<&Cursor>,
+    ) -> Result<Page<ExpansionOpportunity>> {
+        self.customer(customer)?;
+        self.page(Query::all().eq(CUSTOMER, &customer).newest_by(DETECTED_AT), limit, cursor)
+    }
+
+    /// What is known of the expansion of the customers from `first` to `last`; those of whom nothing
+    /// is known are left out.
+    pub(crate) fn known_expansions(
+        &self,
+        first: CustomerId,
+        last: CustomerId,
+    ) -> Result<BTreeMap<CustomerId, KnownExpansion>> {
+        let mut known: BTreeMap<CustomerId, KnownExpansion> = BTreeMap::new();
+        for opportunity in self.of_customers::<ExpansionOpportunity>(OPEN_FOR, first, last)? {
+            known.entry(opportunity.customer_id).or_default().open.push(opportunity);
+        }
+        for history in self.of_customers::<ExpansionHistory>(ID, first, last)? {
+            let customer = CustomerId::from(history.id.uuid());
+            known.entry(customer).or_default().history = Some(history);
+        }
+        Ok(known)
+    }
+
+    /// What the rules on the journey look at, of the customers from `first` to `last`; where none is
+    /// listed, nothing is or was sold.
+    #[allow(dead_code, reason = "used once the portfolio is evaluated")]
+    pub(crate) fn expansion_facts(
+        &self,
+        first: CustomerId,
+        last: CustomerId,
+    ) -> Result<BTreeMap<CustomerId, ExpansionFacts>> {
+        let known = self.known_expansions(first, last)?;
+        Ok(known.into_iter().map(|(customer, known)| (customer, known.facts())).collect())
+    }
+
+    /// What could be offered to the customer that these facts are of.
+    fn proposals(&self, facts: &CustomerFacts, found: &ExpansionSignals) -> Result<Vec<Proposal>> {
+        let ladder = self.ladder()?;
+        let mut catalogue =
+            Catalogue { next_tier: next_tier(&facts.tier, &ladder), ..Catalogue::default() };
+        for code in facts.blocked.keys() {
+            let feature = self.cached_feature(code.as_str())?.filter(|it| it.is_active);
+            if let Some(feature) = feature {
+                catalogue.refused.insert(code.clone(), feature.product_id.clone());
+            }
+        }
+        proposals(facts, found, &self.config().expansion, &catalogue)
+    }
+}
+
+impl Tx<'_> {
+    /// Reads the signals of a customer's expansion from its facts and keeps what follows: new
+    /// opportunities are opened, those that are open get the figures that changed, and stay open
+    /// until they are won or lost. Done again with the same facts, it changes nothing. What was won
+    /// or lost lately is not opened again; how long is told by
+    /// [`ExpansionRules`](crate::ExpansionRules).
+    ///
+    /// A customer that is suspended or inactive gets no new ones; what is open for one that churned
+    /// is lost.
+    ///
+    /// ```
+    /// use tenure::domain::facts::names;
+    /// use tenure::store::memory::MemoryStore;
+    /// use tenure::{CustomerDraft, CustomerFacts, Figure, FigureSource, Tenure, TierDraft, Timing};
+    ///
+    /// let tenure = Tenure::open(MemoryStore::new())?;
+    /// let open = tenure.write(|tx| {
+    ///     tx.define_tier(&TierDraft::new("pro"))?;
+    ///     let acme = tx.create_customer(&CustomerDraft::named("Acme"))?;
+    ///     let at = tx.now();
+    ///     let mut facts = CustomerFacts::new(acme.id, acme.tier, acme.created_at, at);
+    ///     let used = Figure { value: 0.93, at, source: FigureSource::Host };
+    ///     facts.figures.set(names::USAGE_VS_LIMIT, used);
+    ///     Ok::<_, tenure::Error>(tx.evaluate_expansion(&facts)?.open)
+    /// })?;
+    /// assert_eq!(open[0].target_tier.as_ref().map(|it| it.as_str()), Some("pro"));
+    /// assert_eq!((open[0].timing, open[0].probability), (Timing::Now, 0.2));
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Invalid`] when the configured rules cannot be used;
+    /// [`Error::Overflow`] when what it would bring cannot be counted. Then nothing is changed.
+    pub fn evaluate_expansion(&mut self, facts: &CustomerFacts) -> Result<ExpansionOutlook> {
+        let customer = self.view().customer(facts.customer_id)?;
+        let known = self.view().known_expansions(customer.id, customer.id)?.remove(&customer.id);
+        self.whole(|tx| tx.keep_opportunities(facts, known.unwrap_or_default()))
+    }
+
+    /// Keeps what follows from a customer's facts, of whose expansion this is `known`. It writes
+    /// nothing before everything is computed, and nothing that did not change.
+    pub(crate) fn keep_opportunities(
+        &mut self,
+        facts: &CustomerFacts,
+        mut known: KnownExpansion,
+    ) -> Result<ExpansionOutlook> {
+        let view = self.view();
+        view.config().expansion.check()?;
+        let found = signals(facts, &view.config().expansion);
+        let proposals =
+            if facts.status.is_active() { view.proposals(facts, &found)? } else { Vec::new() };
+        for proposal in proposals {
+            let open = known.open.iter_mut().find(|it| it.is_about(&proposal));
+            match open {
+                Some(open) => self.refresh(open, proposal, &found)?,
+                None => known.open.extend(self.detect(facts, &known, proposal, &found)?),
+            }
+        }
+        if facts.status == CustomerStatus::Churned {
+            let reason = Note::parse(CHURNED).map_err(Error::malformed("reason"))?;
+            for mut opportunity in std::mem::take(&mut known.open) {
+                let (to, history) = (OpportunityStatus::Lost, known.history.take());
+                let history = self.close(&mut opportunity, to, Some(reason.clone()), history)?;
+                known.history = Some(history);
+            }
+        }
+        let facts = known.facts();
+        Ok(ExpansionOutlook { signals: found, open: known.open, facts })
+    }
+
+    /// Opens an opportunity, unless one that was closed stands against it.
+    fn detect(
+        &mut self,
+        facts: &CustomerFacts,
+        known: &KnownExpansion,
+        proposal: Proposal,
+        found: &ExpansionSignals,
+    ) -> Result<Option<ExpansionOpportunity>> {
+        let (now, rules) = (self.now(), &self.config().expansion);
+        let past = known.history.as_ref();
+        if past.is_some_and(|past| past.stands_against(&proposal, rules, now)) {
+            return Ok(None);
+        }
+        let opportunity = ExpansionOpportunity {
+            id: self.fresh(),
+            customer_id: facts.customer_id,
+            open_for: Some(facts.customer_id),
+            csm_id: facts.csm_id,
+            kind: proposal.kind,
+            product_id: proposal.product,
+            target_tier: proposal.target_tier,
+            features: proposal.features,
+            seats: proposal.seats,
+            estimated_value: proposal.estimated_value,
+            probability: found.probability,
+            signals: found.triggered.iter().map(|it| it.kind).collect(),
+            recommended_action: proposal.recommended_action,
+            timing: proposal.timing,
+            status: OpportunityStatus::Open,
+            lost_reason: None,
+            detected_at: now,
+            updated_at: now,
+            closed_at: None,
+        };
+        self.insert(&opportunity)?;
+        let data = json!({
+            "kind": opportunity.kind, "estimatedValue": opportunity.estimated_value,
+            "probability": found.probability, "signals": found.triggered,
+            "timing": opportunity.timing, "recommendedAction": opportunity.recommended_action,
+        });
+        let customer = opportunity.customer_id;
+        self.announce("expansion_opportunity.detected", opportunity.id, customer, data);
+        Ok(Some(opportunity))
+    }
+
+    /// Gives an open opportunity the figures that changed.
+    fn refresh(
+        &mut self,
+        open: &mut ExpansionOpportunity,
+        proposal: Proposal,
+        found: &ExpansionSignals,
+    ) -> Result<()> {
+        let kinds: Vec<_> = found.triggered.iter().map(|it| it.kind).collect();
+        if !open.refresh(proposal, found.probability, &kinds) {
+            return Ok(());
+        }
+        open.updated_at = self.now();
+        self.put(open)?;
+        let data = json!({
+            "estimatedValue": open.estimated_value, "probability": open.probability,
+            "signals": found.triggered, "timing": open.timing,
+        });
+        self.announce("expansion_opportunity.updated", open.id, open.customer_id, data);
+        Ok(())
+    }
+
+    /// Notes that the customer bought. One that is won already stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::InvalidTransition`] when it is lost.
+    pub fn win_opportunity(&mut self, id: OpportunityId) -> Result<ExpansionOpportunity> {
+        self.decide(id, OpportunityAction::Win, None)
+    }
+
+    /// Notes that the customer did not buy, and why, in at most 10,000 characters; an empty reason
+    /// is none. One that is lost already stays as it is, with its first reason.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Invalid`]; [`Error::InvalidTransition`] when it is won.
+    pub fn lose_opportunity(
+        &mut self,
+        id: OpportunityId,
+        reason: &str,
+    ) -> Result<ExpansionOpportunity> {
+        let reason = Note::parse(reason.trim()).map_err(Error::malformed("reason"))?;
+        let reason = Some(reason).filter(|it| !it.as_str().is_empty());
+        self.decide(id, OpportunityAction::Lose, reason)
+    }
+
+    fn decide(
+        &mut self,
+        id: OpportunityId,
+        action: OpportunityAction,
+        reason: Option<Note>,
+    ) -> Result<ExpansionOpportunity> {
+        let mut opportunity = self.view().expansion_opportunity(id)?;
+        if let Some(to) = opportunity.status.after(action)? {
+            let history = self.get(ExpansionHistoryId::of(opportunity.customer_id))?;
+            self.whole(|tx| tx.close(&mut opportunity, to, reason, history))?;
+        }
+        Ok(opportunity)
+    }
+
+    /// Closes an opportunity and returns the customer's history with it.
+    fn close(
+        &mut self,
+        opportunity: &mut ExpansionOpportunity,
+        to: OpportunityStatus,
+        reason: Option<Note>,
+        history: Option<ExpansionHistory>,
+    ) -> Result<ExpansionHistory> {
+        let (now, customer) = (self.now(), opportunity.customer_id);
+        opportunity.status = to;
+        opportunity.lost_reason = reason;
+        opportunity.open_for = None;
+        opportunity.closed_at = Some(now);
+        opportunity.updated_at = now;
+        let mut history = history.unwrap_or_else(|| ExpansionHistory::new(customer));
+        history.note(opportunity, now);
+        self.put(opportunity)?;
+        self.put(&history)?;
+        let data = json!({
+            "kind": opportunity.kind, "estimatedValue": opportunity.estimated_value,
+            "reason": opportunity.lost_reason,
+        });
+        self.announce(format!("expansion_opportunity.{to}"), opportunity.id, customer, data);
+        Ok(history)
+    }
+
+    /// Gives what is open for a customer to who looks after it now.
+    pub(crate) fn hand_over_opportunities(&mut self, customer: &Customer) -> Result<()> {
+        let csm = customer.csm_id;
+        self.change_open(customer.id, |it| it.csm_id = csm)
+    }
+
+    /// Takes what is open for a deleted customer from where it is found.
+    pub(crate) fn hide_opportunities(&mut self, customer: CustomerId) -> Result<()> {
+        self.change_open(customer, |it| it.open_for = None)
+    }
+
+    /// Brings back what is open for a customer that was deleted.
+    pub(crate) fn show_opportunities(&mut self, customer: CustomerId) -> Result<()> {
+        self.change_open(customer, |it| it.open_for = Some(customer))
+    }
+
+    fn change_open(
+        &mut self,
+        customer: CustomerId,
+        change: impl Fn(&mut ExpansionOpportunity),
+    ) -> Result<()> {
+        let open = Query::all().eq(CUSTOMER, &customer).eq(STATUS, &OpportunityStatus::Open);
+        for mut opportunity in self.view().all::<ExpansionOpportunity>(open)? {
+            let before = opportunity.clone();
+            change(&mut opportunity);
+            if opportunity != before {
+                self.put(&opportunity)?;
+            }
+        }
+        Ok(())
+    }
+}
