@@ -1,6 +1,7 @@
 //! The numbers that a host can change.
 
 use crate::domain::expansion::ExpansionRules;
+use crate::domain::lead::LeadRules;
 use crate::domain::smart_link::MIN_CONFIDENCE;
 use crate::domain::text::Code;
 use crate::domain::threshold::DEFAULT_PERCENTAGES;
@@ -39,6 +40,8 @@ pub struct Config {
     /// The signals of expansion and what opportunities are worth. What is out of range is refused
     /// when it is used.
     pub expansion: ExpansionRules,
+    /// What counts how much in the score of a lead. What is out of range is refused when it is used.
+    pub lead: LeadRules,
 }
 
 impl Default for Config {
@@ -53,6 +56,7 @@ impl Default for Config {
             min_confidence: MIN_CONFIDENCE,
             delivery_attempts_max: 100,
             expansion: ExpansionRules::default(),
+            lead: LeadRules::default(),
         }
     }
 }

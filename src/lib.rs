@@ -59,6 +59,10 @@ pub use domain::facts::{
 pub use domain::feature::{Excess, Feature, FeatureDraft, FeatureKind, Grace, Measure, Overage};
 pub use domain::flair::{Flair, FlairId};
 pub use domain::hold::{Commit, Committed, Hold, HoldId, HoldStatus, Reserve};
+pub use domain::lead::{
+    BantAnswers, LeadFactor, LeadQualification, LeadQualificationId, LeadRules, LeadScore,
+    LeadScoreId, LeadValues,
+};
 pub use domain::link::{Link, LinkId, LinkKind, LinksReset, ProductId, SyncStatus};
 pub use domain::link_check::{LinkDiscrepancy, LinkDiscrepancyKind, LinkIndexCheck};
 pub use domain::measured::{Interval, Measured, Method, Severity, Source, Unit, Warning};

@@ -16,6 +16,7 @@ use crate::domain::feature::Feature;
 use crate::domain::flair::Flair;
 use crate::domain::hold::Hold;
 use crate::domain::key_run::{KeyBlock, KeyManifest};
+use crate::domain::lead::{LeadQualification, LeadScore};
 use crate::domain::link::Link;
 use crate::domain::link_index::{LinkBlock, LinkManifest, LinkProfile};
 use crate::domain::meter::Meter;
@@ -176,4 +177,12 @@ tables! {
         references "customer_id" -> "customer";
     }
     ExpansionHistory "expansion_history" {}
+    LeadScore "lead_score" {
+        index ["customer_id", "calculated_at"];
+        references "customer_id" -> "customer";
+    }
+    LeadQualification "lead_qualification" {
+        index ["customer_id", "created_at"];
+        references "customer_id" -> "customer";
+    }
 }

@@ -313,7 +313,9 @@ impl Changes {
             | "delivery_queue"
             | "burn"
             | "expansion_opportunity"
-            | "expansion_history" => {}
+            | "expansion_history"
+            | "lead_score"
+            | "lead_qualification" => {}
             // What belongs to a customer is seen, if at all, by the checks of that customer.
             _ => match row.and_then(|row| Some(row.at(table.position("customer_id")?))) {
                 Some(Value::Uuid(customer)) => self.record(*customer),

@@ -34,6 +34,7 @@ pub mod free_mail;
 pub mod hold;
 pub mod instant;
 pub mod key_run;
+pub mod lead;
 pub mod legal_form;
 pub mod likeness;
 pub mod link;

@@ -29,6 +29,7 @@ mod flairs;
 mod hindsight;
 mod holds;
 mod keys;
+mod leads;
 mod ledger;
 pub(crate) mod link_index;
 mod links;

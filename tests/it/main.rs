@@ -55,6 +55,7 @@ mod idempotency_facts;
 mod kill;
 #[cfg(feature = "sqlite")]
 mod kill_tickets;
+mod leads;
 mod levels;
 mod link_index;
 mod link_promises;

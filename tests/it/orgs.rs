@@ -72,6 +72,7 @@ fn tour_of(tenure: &Tenure, till: &Till, mark: &str) -> Result<Ids> {
     let customer = tenure.write(|tx| tx.create_customer(&draft))?.id;
     let other = tenure.write(|tx| tx.create_customer(&CustomerDraft::named(text("Globex"))))?.id;
     write(&mut |tx| crate::expansion::tour(tx, customer, user.id, mark))?;
+    write(&mut |tx| crate::leads::tour(tx, other, mark))?;
     let contact = tenure.write(|tx| {
         tx.update_customer(customer, &CustomerDraft::default().industry(text("rockets")))?;
         tx.regenerate_display_name(customer)?;

@@ -251,6 +251,8 @@ pub fn dump(tenure: &Tenure) -> String {
                 "displayNames": view.display_names(id)?,
                 "flairs": view.flairs(id, None)?,
                 "opportunities": view.expansion_opportunities(id, PAGE_MAX, None)?,
+                "leadScores": view.lead_scores(id, PAGE_MAX, None)?,
+                "leadQualifications": view.lead_qualifications(id, PAGE_MAX, None)?,
                 "usagePeriods": usage_periods(view, id)?,
             }));
         }
