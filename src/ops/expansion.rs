@@ -1,16 +1,13 @@
-//! Opportunities of expansion: found, refreshed, won and lost.
+//! Expansion of a customer: what speaks for it is read, and what follows is kept.
 
-use crate::domain::customer::{Customer, CustomerId, CustomerStatus};
+use crate::domain::customer::{CustomerId, CustomerStatus};
 use crate::domain::expansion::{
-    Catalogue, ExpansionHistory, ExpansionHistoryId, ExpansionOpportunity, ExpansionSignals,
-    OpportunityAction, OpportunityId, OpportunityStatus, Proposal, Timing, next_tier, proposals,
-    signals,
+    Catalogue, ExpansionHistory, ExpansionOpportunity, ExpansionSignals, OpportunityStatus,
+    Proposal, Timing, next_tier, proposals, signals,
 };
 use crate::domain::facts::{CustomerFacts, ExpansionFacts};
 use crate::domain::text::Note;
 use crate::error::{Error, Result};
-use crate::page::{Cursor, Page};
-use crate::store::query::Query;
 use crate::store::schema::Col;
 use crate::tables::Stored;
 use crate::tx::{Tx, View};
@@ -20,9 +17,6 @@ use std::collections::BTreeMap;
 
 const ID: Col = <ExpansionHistory as Stored>::TABLE.col("id");
 const OPEN_FOR: Col = <ExpansionOpportunity as Stored>::TABLE.col("open_for");
-const CUSTOMER: Col = <ExpansionOpportunity as Stored>::TABLE.col("customer_id");
-const STATUS: Col = <ExpansionOpportunity as Stored>::TABLE.col("status");
-const DETECTED_AT: Col = <ExpansionOpportunity as Stored>::TABLE.col("detected_at");
 
 /// Why an opportunity of a customer who left is lost.
 const CHURNED: &str = "the customer churned";
@@ -63,32 +57,6 @@ pub struct ExpansionOutlook {
 }
 
 impl View<'_> {
-    /// The opportunity with this id.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`], also when its customer is deleted.
-    pub fn expansion_opportunity(&self, id: OpportunityId) -> Result<ExpansionOpportunity> {
-        let opportunity = self.require::<ExpansionOpportunity>(id)?;
-        self.customer(opportunity.customer_id)?;
-        Ok(opportunity)
-    }
-
-    /// The opportunities of a customer, closed ones included, newest first, a page at a time.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`]; [`Error::Invalid`] when `limit` is not 1–1,000.
-    pub fn expansion_opportunities(
-        &self,
-        customer: CustomerId,
-        limit: usize,
-        cursor: Option<&Cursor>,
-    ) -> Result<Page<ExpansionOpportunity>> {
-        self.customer(customer)?;
-        self.page(Query::all().eq(CUSTOMER, &customer).newest_by(DETECTED_AT), limit, cursor)
-    }
-
     /// What is known of the expansion of the customers from `first` to `last`; those of whom nothing
     /// is known are left out.
     pub(crate) fn known_expansions(
@@ -197,7 +165,8 @@ impl Tx<'_> {
             let reason = Note::parse(CHURNED).map_err(Error::malformed("reason"))?;
             for mut opportunity in std::mem::take(&mut known.open) {
                 let (to, history) = (OpportunityStatus::Lost, known.history.take());
-                let history = self.close(&mut opportunity, to, Some(reason.clone()), history)?;
+                let history =
+                    self.close_opportunity(&mut opportunity, to, Some(reason.clone()), history)?;
                 known.history = Some(history);
             }
         }
@@ -268,103 +237,6 @@ impl Tx<'_> {
             "signals": found.triggered, "timing": open.timing,
         });
         self.announce("expansion_opportunity.updated", open.id, open.customer_id, data);
-        Ok(())
-    }
-
-    /// Notes that the customer bought. One that is won already stays as it is.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`]; [`Error::InvalidTransition`] when it is lost.
-    pub fn win_opportunity(&mut self, id: OpportunityId) -> Result<ExpansionOpportunity> {
-        self.decide(id, OpportunityAction::Win, None)
-    }
-
-    /// Notes that the customer did not buy, and why, in at most 10,000 characters; an empty reason
-    /// is none. One that is lost already stays as it is, with its first reason.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`]; [`Error::Invalid`]; [`Error::InvalidTransition`] when it is won.
-    pub fn lose_opportunity(
-        &mut self,
-        id: OpportunityId,
-        reason: &str,
-    ) -> Result<ExpansionOpportunity> {
-        let reason = Note::parse(reason.trim()).map_err(Error::malformed("reason"))?;
-        let reason = Some(reason).filter(|it| !it.as_str().is_empty());
-        self.decide(id, OpportunityAction::Lose, reason)
-    }
-
-    fn decide(
-        &mut self,
-        id: OpportunityId,
-        action: OpportunityAction,
-        reason: Option<Note>,
-    ) -> Result<ExpansionOpportunity> {
-        let mut opportunity = self.view().expansion_opportunity(id)?;
-        if let Some(to) = opportunity.status.after(action)? {
-            let history = self.get(ExpansionHistoryId::of(opportunity.customer_id))?;
-            self.whole(|tx| tx.close(&mut opportunity, to, reason, history))?;
-        }
-        Ok(opportunity)
-    }
-
-    /// Closes an opportunity and returns the customer's history with it.
-    fn close(
-        &mut self,
-        opportunity: &mut ExpansionOpportunity,
-        to: OpportunityStatus,
-        reason: Option<Note>,
-        history: Option<ExpansionHistory>,
-    ) -> Result<ExpansionHistory> {
-        let (now, customer) = (self.now(), opportunity.customer_id);
-        opportunity.status = to;
-        opportunity.lost_reason = reason;
-        opportunity.open_for = None;
-        opportunity.closed_at = Some(now);
-        opportunity.updated_at = now;
-        let mut history = history.unwrap_or_else(|| ExpansionHistory::new(customer));
-        history.note(opportunity, now);
-        self.put(opportunity)?;
-        self.put(&history)?;
-        let data = json!({
-            "kind": opportunity.kind, "estimatedValue": opportunity.estimated_value,
-            "reason": opportunity.lost_reason,
-        });
-        self.announce(format!("expansion_opportunity.{to}"), opportunity.id, customer, data);
-        Ok(history)
-    }
-
-    /// Gives what is open for a customer to who looks after it now.
-    pub(crate) fn hand_over_opportunities(&mut self, customer: &Customer) -> Result<()> {
-        let csm = customer.csm_id;
-        self.change_open(customer.id, |it| it.csm_id = csm)
-    }
-
-    /// Takes what is open for a deleted customer from where it is found.
-    pub(crate) fn hide_opportunities(&mut self, customer: CustomerId) -> Result<()> {
-        self.change_open(customer, |it| it.open_for = None)
-    }
-
-    /// Brings back what is open for a customer that was deleted.
-    pub(crate) fn show_opportunities(&mut self, customer: CustomerId) -> Result<()> {
-        self.change_open(customer, |it| it.open_for = Some(customer))
-    }
-
-    fn change_open(
-        &mut self,
-        customer: CustomerId,
-        change: impl Fn(&mut ExpansionOpportunity),
-    ) -> Result<()> {
-        let open = Query::all().eq(CUSTOMER, &customer).eq(STATUS, &OpportunityStatus::Open);
-        for mut opportunity in self.view().all::<ExpansionOpportunity>(open)? {
-            let before = opportunity.clone();
-            change(&mut opportunity);
-            if opportunity != before {
-                self.put(&opportunity)?;
-            }
-        }
         Ok(())
     }
 }

@@ -20,6 +20,20 @@ const CREATED_AT: Col = <LeadQualification as Stored>::TABLE.col("created_at");
 impl View<'_> {
     /// The scores that a lead had, newest first, a page at a time: the first is the present one.
     ///
+    /// ```
+    /// use tenure::store::memory::MemoryStore;
+    /// use tenure::{CustomerDraft, LeadValues, Tenure};
+    ///
+    /// let tenure = Tenure::open(MemoryStore::new())?;
+    /// let scores = tenure.write(|tx| {
+    ///     let acme = tx.create_customer(&CustomerDraft::named("Acme"))?.id;
+    ///     tx.score_lead(acme, &LeadValues::default().set("industry", 90.0))?;
+    ///     tx.view().lead_scores(acme, 10, None)
+    /// })?;
+    /// assert_eq!(scores.items[0].score, 90);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`](crate::Error::NotFound); [`Error::Invalid`](crate::Error::Invalid) when `limit` is not 1–1,000.
@@ -35,6 +49,20 @@ impl View<'_> {
 
     /// What was answered of a lead, each time that changed, newest first, a page at a time: the first
     /// is what holds now.
+    ///
+    /// ```
+    /// use tenure::store::memory::MemoryStore;
+    /// use tenure::{BantAnswers, CustomerDraft, Tenure};
+    ///
+    /// let tenure = Tenure::open(MemoryStore::new())?;
+    /// let answers = tenure.write(|tx| {
+    ///     let acme = tx.create_customer(&CustomerDraft::named("Acme"))?.id;
+    ///     tx.qualify_lead(acme, &BantAnswers::default().need(true))?;
+    ///     tx.view().lead_qualifications(acme, 10, None)
+    /// })?;
+    /// assert_eq!(answers.items[0].answers(), [None, None, Some(true), None]);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

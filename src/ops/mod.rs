@@ -37,6 +37,7 @@ mod metering;
 mod meters;
 pub(crate) mod offer;
 mod onboarding;
+mod opportunities;
 mod pages;
 mod runs;
 mod settlements;

@@ -51,6 +51,15 @@ const TRANSITIONS: &[(OpportunityStatus, OpportunityAction, OpportunityStatus)] 
 impl OpportunityStatus {
     /// What it becomes by `action`; none if it is that already.
     ///
+    /// ```
+    /// use tenure::{OpportunityAction, OpportunityStatus};
+    ///
+    /// let open = OpportunityStatus::Open;
+    /// assert_eq!(open.after(OpportunityAction::Win)?, Some(OpportunityStatus::Won));
+    /// assert!(OpportunityStatus::Won.after(OpportunityAction::Lose).is_err());
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::InvalidTransition`](crate::Error::InvalidTransition): what was won is not lost any
