@@ -12,6 +12,8 @@ pub mod noun;
 mod ops;
 mod page;
 mod record;
+#[cfg(feature = "report")]
+pub mod report;
 pub mod store;
 mod tables;
 mod tenure;
