@@ -2,6 +2,7 @@
 
 use crate::config::Config;
 use crate::domain::billing::BillingGateway;
+use crate::domain::channel::Channel;
 use crate::error::Result;
 use crate::ids::Ids;
 use crate::store::Store;
@@ -20,6 +21,7 @@ pub struct Builder {
     pub(crate) ids: Ids,
     pub(crate) config: Config,
     pub(crate) billing: Option<Arc<dyn BillingGateway>>,
+    pub(crate) channel: Option<Arc<dyn Channel>>,
     pub(crate) warm: Option<usize>,
 }
 
@@ -57,6 +59,24 @@ impl Builder {
     /// Asks `gateway` about checkouts and subscriptions, and sends it the usage that it bills.
     pub fn billing(mut self, gateway: impl BillingGateway + 'static) -> Self {
         self.billing = Some(Arc::new(gateway));
+        self
+    }
+
+    /// Speaks with customers through `channel`, when [`Tenure::tick`] finds something to say. A handle
+    /// without one only announces what is due.
+    ///
+    /// ```
+    /// use tenure::channel::FakeChannel;
+    /// use tenure::store::memory::MemoryStore;
+    /// use tenure::Tenure;
+    ///
+    /// let channel = FakeChannel::new();
+    /// let tenure = Tenure::builder(MemoryStore::new()).channel(channel.clone()).open()?;
+    /// assert_eq!(tenure.tick()?.actions_executed, 0);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    pub fn channel(mut self, channel: impl Channel + 'static) -> Self {
+        self.channel = Some(Arc::new(channel));
         self
     }
 
@@ -106,6 +126,7 @@ impl Tenure {
             ids: Ids::time_ordered(),
             config: Config::default(),
             billing: None,
+            channel: None,
             warm: None,
         }
     }

@@ -1,9 +1,16 @@
 //! The numbers that a host can change.
 
+use crate::domain::churn::rules::ChurnRules;
+use crate::domain::expansion::ExpansionRules;
+use crate::domain::lead::LeadRules;
+use crate::domain::lifecycle::LifecycleRules;
+use crate::domain::nps::NpsRules;
+use crate::domain::revenue::RevenueTargets;
 use crate::domain::smart_link::MIN_CONFIDENCE;
 use crate::domain::text::Code;
 use crate::domain::threshold::DEFAULT_PERCENTAGES;
 use crate::domain::usage_record::UsageFigure;
+use crate::domain::validation::EvidenceLimits;
 use std::collections::BTreeMap;
 use time::Duration;
 
@@ -35,6 +42,33 @@ pub struct Config {
     /// After how many attempts usage that the billing gateway does not take is given up: 100, which
     /// takes about three weeks. At least one is made.
     pub delivery_attempts_max: u32,
+    /// The thresholds by which customers move from stage to stage of their journey. Those that
+    /// contradict each other are refused when they are used.
+    pub lifecycle: LifecycleRules,
+    /// How long a customer's standing that was set by hand is left alone by its journey: seven days.
+    pub status_hold: Duration,
+    /// The names of competitors, looked for in the subjects of tickets as whole words without regard
+    /// to case: none.
+    pub competitors: Vec<String>,
+    /// What the figures of revenue should come to: more than 90 % gross and 110 % net retention.
+    pub revenue_targets: RevenueTargets,
+    /// By which numbers it is told that a customer is about to leave, and how interventions run.
+    /// What makes no sense is refused when it is used.
+    pub churn: ChurnRules,
+    /// The signals of expansion and what opportunities are worth. What is out of range is refused
+    /// when it is used.
+    pub expansion: ExpansionRules,
+    /// What counts how much in the score of a lead. What is out of range is refused when it is used.
+    pub lead: LeadRules,
+    /// How often customers are asked whether they would recommend the product, and how soon things
+    /// follow. What makes no sense is refused when it is used.
+    pub nps: NpsRules,
+    /// Of how many customers' features the handle and its clones count denials in memory until they
+    /// are [written down](crate::Tenure::flush_denials): 16,384, some 3 MB. What there is no room
+    /// for is not counted.
+    pub denials_max: usize,
+    /// From when on data are old, discrepancies too many, and answers too few.
+    pub evidence: EvidenceLimits,
 }
 
 impl Default for Config {
@@ -48,6 +82,16 @@ impl Default for Config {
             usage_figures: BTreeMap::new(),
             min_confidence: MIN_CONFIDENCE,
             delivery_attempts_max: 100,
+            lifecycle: LifecycleRules::default(),
+            status_hold: Duration::days(7),
+            competitors: Vec::new(),
+            revenue_targets: RevenueTargets::default(),
+            churn: ChurnRules::default(),
+            expansion: ExpansionRules::default(),
+            lead: LeadRules::default(),
+            nps: NpsRules::default(),
+            denials_max: 16_384,
+            evidence: EvidenceLimits::default(),
         }
     }
 }

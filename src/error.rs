@@ -5,6 +5,7 @@ use crate::domain::metering::LimitExceeded;
 use crate::domain::text::{Malformed, shortened};
 use crate::store::{Outcome, Refusal, StoreError};
 use std::fmt::Display;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// The result of an operation.
@@ -106,6 +107,14 @@ pub enum Error {
         /// How many there can be.
         most: usize,
     },
+    /// It may be done again, but not yet.
+    #[error("it is too soon for another {noun}: it is allowed from {allowed_at} on")]
+    TooSoon {
+        /// What there would be too soon, in the singular.
+        noun: &'static str,
+        /// From when on it is allowed.
+        allowed_at: OffsetDateTime,
+    },
     /// A rule of the business stands against it.
     #[error("{0}")]
     Rule(String),
@@ -136,7 +145,8 @@ pub enum ErrorCode {
     Conflict,
     /// 412: [`Error::LimitExceeded`], [`Error::CheckoutIncomplete`].
     PreconditionFailed,
-    /// 422: [`Error::InvalidTransition`], [`Error::TooMany`], [`Error::Rule`], [`Error::Overflow`].
+    /// 422: [`Error::InvalidTransition`], [`Error::TooMany`], [`Error::TooSoon`], [`Error::Rule`],
+    /// [`Error::Overflow`].
     Unprocessable,
     /// 503: [`Error::Gateway`], or a store that is unavailable: try again.
     Unavailable,
@@ -200,6 +210,7 @@ impl Error {
             }
             Self::InvalidTransition { .. }
             | Self::TooMany { .. }
+            | Self::TooSoon { .. }
             | Self::Rule(_)
             | Self::Overflow(_) => ErrorCode::Unprocessable,
             Self::Gateway(_) => ErrorCode::Unavailable,

@@ -51,6 +51,7 @@ impl std::fmt::Display for Cursor {
         match &self.0.value {
             Value::Int(value) => write!(f, "{key}i{value}"),
             Value::Time(value) => write!(f, "{key}t{value}"),
+            Value::Real(value) => write!(f, "{key}r{value}"),
             Value::Text(value) => write!(f, "{key}s{value}"),
             _ => write!(f, "{key}"),
         }
@@ -69,6 +70,10 @@ impl std::str::FromStr for Cursor {
             (None, _) => Value::Null,
             (Some('i'), number) => Value::Int(number.parse().map_err(|_| malformed())?),
             (Some('t'), number) => Value::Time(number.parse().map_err(|_| malformed())?),
+            (Some('r'), number) => {
+                let number = number.parse().ok().filter(|it: &f64| it.is_finite());
+                Value::Real(number.ok_or_else(malformed)?)
+            }
             (Some('s'), words) => Value::Text(words.to_owned()),
             _ => return Err(malformed()),
         };
@@ -89,13 +94,24 @@ mod tests {
     #[test]
     fn a_cursor_is_read_as_it_was_written() {
         let key = Uuid::from_u128(7);
-        for value in
-            [Value::Null, Value::Int(-3), Value::Time(1 << 50), Value::Text("i7 ✓".to_owned())]
-        {
+        for value in [
+            Value::Null,
+            Value::Int(-3),
+            Value::Real(0.07),
+            Value::Time(1 << 50),
+            Value::Text("i7 ✓".to_owned()),
+        ] {
             let cursor = Cursor(After { value, key });
             assert_eq!(cursor.to_string().parse(), Ok(cursor));
         }
-        for bad in ["", "x", "0123", "é".repeat(20).as_str(), &format!("{}ix", key.simple())] {
+        for bad in [
+            "",
+            "x",
+            "0123",
+            "é".repeat(20).as_str(),
+            &format!("{}ix", key.simple()),
+            &format!("{}rNaN", key.simple()),
+        ] {
             assert!(bad.parse::<Cursor>().is_err(), "{bad}");
         }
     }

@@ -3,23 +3,40 @@
 //! The columns are the fields of each noun, in its file in `domain/`. The org leads the primary key
 //! and every index without being named. A `sparse` index leaves out rows with a null in it.
 
+use crate::domain::activity::{ActiveUser, Activity, DailyActivity};
 use crate::domain::alias::Alias;
 use crate::domain::balance::{Balance, Burn};
+use crate::domain::blocked::BlockedAttempts;
+use crate::domain::churn::intervention::{Intervention, InterventionAction};
+use crate::domain::churn::playbook::Playbook;
+use crate::domain::churn::signals::ChurnSignal;
 use crate::domain::contact::Contact;
 use crate::domain::customer::Customer;
 use crate::domain::delivery::{Delivery, DeliveryQueue};
 use crate::domain::display_name::DisplayName;
 use crate::domain::entitlement::Entitlement;
 use crate::domain::event::{Counter, Event};
+use crate::domain::expansion::{ExpansionHistory, ExpansionOpportunity};
 use crate::domain::feature::Feature;
 use crate::domain::flair::Flair;
+use crate::domain::health::{HealthModelVersion, HealthRecord, HealthState};
 use crate::domain::hold::Hold;
+use crate::domain::invoice::Invoice;
 use crate::domain::key_run::{KeyBlock, KeyManifest};
+use crate::domain::lead::{LeadQualification, LeadScore};
+use crate::domain::lifecycle::{Journey, StageTransition, WORKFLOW};
 use crate::domain::link::Link;
 use crate::domain::link_index::{LinkBlock, LinkManifest, LinkProfile};
 use crate::domain::meter::Meter;
+use crate::domain::metric::{LatestMetrics, Metric};
+use crate::domain::mrr::{CustomerRevenue, MrrMovement};
+use crate::domain::nps::{NpsResponse, NpsStanding, NpsSurvey};
+use crate::domain::order::Order;
 use crate::domain::org::Org;
+use crate::domain::pulse::Pulse;
 use crate::domain::subscription::Subscription;
+use crate::domain::task::Task;
+use crate::domain::ticket::SupportTicket;
 use crate::domain::tier::Tier;
 use crate::domain::usage::{Refund, UsageEvent, UsageSnapshot, UsageWindow};
 use crate::domain::usage_page::UsagePage;
@@ -86,7 +103,8 @@ macro_rules! tables {
         /// ```
         #[must_use]
         pub const fn nouns() -> &'static [Noun] {
-            const { &[$(<$noun as Describe>::NOUN),+] }
+            // Workflows are asked for, and not kept.
+            const { &[$(<$noun as Describe>::NOUN),+, WORKFLOW] }
         }
     };
 }
@@ -95,7 +113,6 @@ tables! {
     Org "org" {}
     Counter "counter" sealed {}
     Event "event" sealed {}
-
     User "user" { unique ["key"]; }
     Customer "customer" {
         unique ["name_key"] ["short_id"] ["external_id"];
@@ -127,7 +144,6 @@ tables! {
     LinkProfile "link_profile" { unique ["customer_id"]; }
     LinkManifest "link_manifest" sealed {}
     LinkBlock "link_block" {}
-
     Feature "feature" { index ["code"]; }
     Tier "tier" { index ["code", "version"]; }
     Subscription "subscription" {
@@ -166,6 +182,89 @@ tables! {
     }
     UsageRecord "usage_record" sealed {
         index ["customer_id", "used_at"];
+        references "customer_id" -> "customer";
+    }
+    // What customers do, and what is known of them. Written often, referring to customers that the
+    // operations have read.
+    Metric "metric" { index ["customer_id", "name", "at"]; }
+    LatestMetrics "latest_metrics" {}
+    Activity "activity" { index ["customer_id", "at"]; }
+    DailyActivity "daily_activity" { index ["customer_id", "day"]; }
+    ActiveUser "active_user" { index ["customer_id", "month"]; }
+    Order "customer_order" { index ["customer_id", "placed_at"]; }
+    Invoice "invoice" {
+        index ["customer_id", "issued_at"];
+        sparse ["unpaid_for"];
+    }
+    SupportTicket "ticket" {
+        index ["customer_id", "opened_at"];
+        sparse ["open_for"];
+    }
+    Pulse "pulse" {}
+    BlockedAttempts "blocked_attempts" {
+        index ["customer_id", "day"];
+        sparse ["recent_for"];
+    }
+    HealthModelVersion "health_model" { index ["name"]; }
+    HealthRecord "health_record" {
+        index ["customer_id", "calculated_at"];
+        references "customer_id" -> "customer";
+    }
+    HealthState "health_state" {}
+    Journey "journey" {}
+    StageTransition "stage_transition" {
+        index ["customer_id", "number"];
+        references "customer_id" -> "customer";
+    }
+    ChurnSignal "churn_signal" {
+        unique ["open_for", "kind"];
+        index ["customer_id", "detected_at"];
+        sparse ["open_for"];
+        references "customer_id" -> "customer";
+    }
+    Playbook "playbook" { index ["signal", "version"]; }
+    Intervention "intervention" {
+        unique ["open_for", "signal"];
+        index ["customer_id", "started_at"];
+        sparse ["open_for"] ["owner_id", "status", "started_at"] ["escalates_at"];
+        references "customer_id" -> "customer";
+    }
+    InterventionAction "intervention_action" {
+        index ["intervention_id", "order"];
+        sparse ["next_attempt_at"] ["announce_at"];
+    }
+    Task "task" {
+        index ["customer_id", "created_at"] ["status", "due_at"] ["created_at"];
+        sparse ["assignee", "created_at"] ["assignee", "status", "due_at"];
+        references "customer_id" -> "customer";
+    }
+    NpsSurvey "nps_survey" {
+        index ["customer_id", "sent_at"] ["sent_at"];
+        sparse ["due_at"];
+        references "customer_id" -> "customer";
+    }
+    NpsResponse "nps_response" {
+        index ["customer_id", "submitted_at"] ["submitted_at"];
+        references "customer_id" -> "customer";
+    }
+    NpsStanding "nps_standing" {}
+    MrrMovement "mrr_movement" sealed {
+        index ["customer_id"] ["at"];
+        references "customer_id" -> "customer";
+    }
+    CustomerRevenue "customer_revenue" sealed { references "id" -> "customer"; }
+    ExpansionOpportunity "expansion_opportunity" {
+        index ["customer_id", "detected_at"] ["status", "probability"];
+        sparse ["open_for"] ["csm_id", "status", "probability"];
+        references "customer_id" -> "customer";
+    }
+    ExpansionHistory "expansion_history" {}
+    LeadScore "lead_score" {
+        index ["customer_id", "calculated_at"];
+        references "customer_id" -> "customer";
+    }
+    LeadQualification "lead_qualification" {
+        index ["customer_id", "created_at"];
         references "customer_id" -> "customer";
     }
 }

@@ -2,11 +2,14 @@
 
 use crate::builder::{Builder, Clock};
 use crate::config::Config;
+use crate::denials::Denials;
 use crate::domain::billing::BillingGateway;
+use crate::domain::channel::Channel;
 use crate::domain::event::Event;
 use crate::domain::instant;
 use crate::domain::link::ProductId;
 use crate::domain::org::{Org, OrgKey};
+use crate::domain::pulse::day_of;
 use crate::domain::text::Name;
 use crate::error::{Error, Result};
 use crate::ids::Ids;
@@ -52,12 +55,15 @@ struct Shared {
     ids: Ids,
     config: Arc<Config>,
     billing: Option<Arc<dyn BillingGateway>>,
+    channel: Option<Arc<dyn Channel>>,
     /// What checks found, if nobody else writes.
     warm: Option<Arc<Warm>>,
     /// Orgs that are known to be in the directory.
     listed: Mutex<HashSet<OrgId>>,
     filters: Arc<Filters>,
     link_cache: Arc<LinkCache>,
+    /// What was denied and is not written down yet.
+    denials: Denials,
 }
 
 /// How a transaction of an org is run: by the store, or inside the host's.
@@ -83,16 +89,28 @@ impl Tenure {
 
     /// The handle that `builder` describes.
     pub(crate) fn built(builder: Builder) -> Result<Self> {
-        let Builder { store, clock, ids, config, billing, warm } = builder;
+        let Builder { store, clock, ids, config, billing, channel, warm } = builder;
         store.install(TABLES)?;
         let product = ProductId::parse("default").map_err(Error::malformed("product"))?;
         let listed = Mutex::default();
         let filters = Arc::new(Filters::new(config.key_memory_max));
         let link_cache = Arc::new(LinkCache::new(config.link_memory_max));
+        let denials = Denials::new(config.denials_max);
         let config = Arc::new(config);
         let warm = warm.map(|answers| Arc::new(Warm::new(answers)));
-        let shared =
-            Shared { store, clock, ids, config, billing, warm, listed, filters, link_cache };
+        let shared = Shared {
+            store,
+            clock,
+            ids,
+            config,
+            billing,
+            channel,
+            warm,
+            listed,
+            filters,
+            link_cache,
+            denials,
+        };
         let shared = Arc::new(shared);
         Ok(Self { shared, org: OrgId::DEFAULT, org_name: None, product, actor: "system".into() })
     }
@@ -147,6 +165,10 @@ impl Tenure {
         self.shared.billing.as_deref().ok_or_else(none)
     }
 
+    pub(crate) fn channel(&self) -> Option<&dyn Channel> {
+        self.shared.channel.as_deref()
+    }
+
     /// Reads from one consistent snapshot of what the org holds.
     ///
     /// # Errors
@@ -163,6 +185,7 @@ impl Tenure {
             outcome = Some(body(&View::new(reader, &scope)));
             Ok(())
         });
+        self.count_denied(&scope);
         settled(read, outcome)
     }
 
@@ -179,7 +202,10 @@ impl Tenure {
         mut body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
         self.list_org()?;
-        self.transact(|tx| body(tx), || Ok(()))
+        let scope = self.scope();
+        let outcome = self.transact(&scope, |tx| body(tx), || Ok(()));
+        self.count_denied(&scope);
+        outcome
     }
 
     /// Runs `body` as [`write`](Self::write) does, then takes everything back: what it would have
@@ -196,23 +222,23 @@ impl Tenure {
             let outcome = body(tx)?;
             Ok(Preview { outcome, events: tx.finish_and_tell()? })
         };
-        self.transact(told, || Err(StoreError::Aborted))
+        self.transact(&self.scope(), told, || Err(StoreError::Aborted))
     }
 
     /// Runs `body` in a transaction; `verdict` decides whether it is kept.
     fn transact<T, E: From<Error>>(
         &self,
+        scope: &Scope,
         body: impl FnMut(&mut Tx<'_>) -> Result<T, E>,
         verdict: impl FnMut() -> Result<(), StoreError>,
     ) -> Result<T, E> {
         let _inside = Inside::enter(self.store_address())?;
-        let scope = self.scope();
         let mut write = |org, body: &mut WriteBody<'_>| {
             self.shared.store.write(org, body)?;
             scope.commit();
             Ok(())
         };
-        self.run(&scope, &mut write, body, verdict)
+        self.run(scope, &mut write, body, verdict)
     }
 
     /// Runs `body` in a transaction that the host has open on the same store, such as
@@ -235,7 +261,22 @@ impl Tenure {
         let _inside = Inside::enter(self.store_address())?;
         // Not remembered as listed: the host may yet roll back.
         self.list_in(&mut |org, body| host.write(org, body))?;
-        self.run(&self.scope(), &mut |org, body| host.write(org, body), body, || Ok(()))
+        let scope = self.scope();
+        let outcome = self.run(&scope, &mut |org, body| host.write(org, body), body, || Ok(()));
+        self.count_denied(&scope);
+        outcome
+    }
+
+    /// Counts what a transaction denied, whatever became of it.
+    fn count_denied(&self, scope: &Scope) {
+        let denied = scope.denied();
+        if !denied.is_empty() {
+            self.denials().add(self.org, denied, day_of(scope.now));
+        }
+    }
+
+    pub(crate) fn denials(&self) -> &Denials {
+        &self.shared.denials
     }
 
     fn run<T, E: From<Error>>(
@@ -273,6 +314,7 @@ impl Tenure {
             Arc::clone(&self.shared.filters),
             Arc::clone(&self.shared.link_cache),
             self.shared.warm.is_some(),
+            self.shared.channel.is_some(),
         )
     }
 

@@ -1,9 +1,11 @@
 //! Transactions as operations see them: typed records, the instant, and the events that follow.
 
 use crate::config::Config;
+use crate::denials::Denied;
 use crate::domain::customer::CustomerId;
 use crate::domain::event::{Counter, CounterId, Event, EventId};
 use crate::domain::link::ProductId;
+use crate::domain::text::Code;
 use crate::error::{Error, Result};
 use crate::ids::Ids;
 use crate::ops::filters::Filters;
@@ -40,9 +42,13 @@ pub(crate) struct Scope {
     pub(crate) link_cache: Arc<LinkCache>,
     /// Whether somebody wants to know what a transaction changes.
     pub(crate) is_watched: bool,
+    /// Whether the handle can speak with customers.
+    pub(crate) has_channel: bool,
     offer: Offer,
     /// The index of smart linking as read in this transaction: a snapshot does not change under it.
     links: RefCell<Option<Arc<LinkState>>>,
+    /// What was denied so far.
+    denied: RefCell<Denied>,
 }
 
 impl Scope {
@@ -57,8 +63,9 @@ impl Scope {
         filters: Arc<Filters>,
         link_cache: Arc<LinkCache>,
         is_watched: bool,
+        has_channel: bool,
     ) -> Self {
-        let (offer, links) = Default::default();
+        let (offer, links, denied) = Default::default();
         Self {
             org,
             product,
@@ -69,15 +76,23 @@ impl Scope {
             filters,
             link_cache,
             is_watched,
+            has_channel,
             offer,
             links,
+            denied,
         }
+    }
+
+    /// What was denied, to be counted once the transaction is over.
+    pub(crate) fn denied(&self) -> Denied {
+        self.denied.take()
     }
 
     /// Forgets what was read: a store may run a body again, on another snapshot.
     fn forget(&self) {
         self.offer.forget();
         self.links.borrow_mut().take();
+        self.denied.take();
     }
 
     /// Notes that what the transaction wrote is kept.
@@ -147,6 +162,18 @@ impl<'t> View<'t> {
         &self.scope.config
     }
 
+    /// Whether the handle can speak with customers.
+    pub(crate) fn has_channel(&self) -> bool {
+        self.scope.has_channel
+    }
+
+    /// Notes that a customer was denied a feature.
+    pub(crate) fn deny(&self, customer: CustomerId, feature: &Code) {
+        let mut denied = self.scope.denied.borrow_mut();
+        let count = denied.entry((customer, feature.clone())).or_default();
+        *count = count.saturating_add(1);
+    }
+
     pub(crate) fn get<R: Stored>(&self, id: R::Id) -> Result<Option<R>> {
         let row = self.reader.get(R::TABLE, id.into())?;
         row.map(|row| typed(R::TABLE, R::from_row(row))).transpose()
@@ -203,7 +230,6 @@ impl<'t> View<'t> {
     }
 
     /// Every record whose `col` names one of the customers from `first` to `last`, in their order.
-    #[allow(dead_code, reason = "used once the portfolio is evaluated")]
     pub(crate) fn of_customers<R: Stored>(
         &self,
         col: Col,

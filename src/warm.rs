@@ -12,6 +12,7 @@
 //! number, which is taken after the commit, is greater.
 
 use crate::domain::access::{Access, CustomerRef, DenialReason};
+use crate::domain::customer::CustomerId;
 use crate::domain::feature::{Feature, FeatureId};
 use crate::domain::link::{LinkId, ProductId};
 use crate::domain::meter::Meter;
@@ -127,18 +128,18 @@ impl Warm {
         self.changes.load(Ordering::SeqCst)
     }
 
-    /// The answer at `now`, if it is known.
+    /// The answer at `now` and whom it is about, if it is known.
     pub(crate) fn access(
         &self,
         question: &Question<'_>,
         quantity: Quantity,
         now: OffsetDateTime,
-    ) -> Option<Access> {
+    ) -> Option<(Access, CustomerId)> {
         let set = self.set(question).read().unwrap_or_else(PoisonError::into_inner);
         let entry = set.iter().flatten().find(|entry| entry.answers(question)).cloned();
         drop(set);
         let entry = entry.filter(|it| self.holds(it, now))?;
-        Some(entry.meter.access(&entry.feature, quantity))
+        Some((entry.meter.access(&entry.feature, quantity), entry.meter.customer_id))
     }
 
     /// Keeps what a check found at `since` in a snapshot that was begun after `as_of` was taken.
@@ -288,11 +289,59 @@ impl Changes {
             // A balance has the id of its meter, and is written with it.
             "meter" | "balance" | "customer" | "feature" | "link" => self.record(id),
             // No check looks at these.
-            "org" | "counter" | "event" | "user" | "display_name" | "flair" | "contact"
-            | "alias" | "link_profile" | "link_manifest" | "link_block" | "tier"
-            | "subscription" | "usage_event" | "refund" | "usage_snapshot" | "usage_page"
-            | "key_manifest" | "key_block" | "usage_period" | "usage_record" | "delivery"
-            | "delivery_queue" | "burn" => {}
+            "org"
+            | "counter"
+            | "event"
+            | "user"
+            | "display_name"
+            | "flair"
+            | "contact"
+            | "alias"
+            | "link_profile"
+            | "link_manifest"
+            | "link_block"
+            | "tier"
+            | "subscription"
+            | "usage_event"
+            | "refund"
+            | "usage_snapshot"
+            | "usage_page"
+            | "key_manifest"
+            | "key_block"
+            | "usage_period"
+            | "usage_record"
+            | "delivery"
+            | "delivery_queue"
+            | "burn"
+            | "health_model"
+            | "health_record"
+            | "health_state"
+            | "journey"
+            | "stage_transition"
+            | "metric"
+            | "latest_metrics"
+            | "activity"
+            | "daily_activity"
+            | "active_user"
+            | "customer_order"
+            | "invoice"
+            | "ticket"
+            | "pulse"
+            | "mrr_movement"
+            | "customer_revenue"
+            | "churn_signal"
+            | "playbook"
+            | "intervention"
+            | "intervention_action"
+            | "expansion_opportunity"
+            | "expansion_history"
+            | "lead_score"
+            | "lead_qualification"
+            | "task"
+            | "nps_survey"
+            | "nps_response"
+            | "nps_standing"
+            | "blocked_attempts" => {}
             // What belongs to a customer is seen, if at all, by the checks of that customer.
             _ => match row.and_then(|row| Some(row.at(table.position("customer_id")?))) {
                 Some(Value::Uuid(customer)) => self.record(*customer),

@@ -196,6 +196,15 @@ pub enum CustomerRef {
     ExternalOrg(String),
 }
 
+impl std::fmt::Display for CustomerRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id(id) => id.fmt(f),
+            Self::ExternalOrg(external) => external.fmt(f),
+        }
+    }
+}
+
 impl From<CustomerId> for CustomerRef {
     fn from(id: CustomerId) -> Self {
         Self::Id(id)

@@ -5,7 +5,8 @@ mod letters;
 
 use crate::domain::legal_form;
 use crate::domain::word_weight::is_common;
-use letters::{composed, folded, is_letter, is_part_of_word};
+pub(crate) use letters::{composed, is_letter};
+use letters::{folded, is_part_of_word};
 
 /// How many characters of a name are read. The longest registered names have about 200.
 const READ_MAX: usize = 1_000;

@@ -164,7 +164,7 @@ noun! {
         default_currency: Option<Currency> => ["EUR"],
         /// How it pays; nothing secret.
         payment_method: Option<Document> => ["{\"type\":\"card\",\"last4\":\"4242\"}"],
-        /// How well it is doing, 0–100.
+        /// How well it is doing, 0–100, as it was computed last; none if too little is known.
         health_score: Option<u32> => ["82"],
         /// How likely it is to leave.
         risk_level: Option<RiskLevel> => ["low"],
@@ -212,6 +212,10 @@ noun! {
         product_id: ProductId => ["default"],
         /// Counts the changes of the record, from 1.
         version: i64 => ["3"],
+        /// When it asked to cancel, if that still stands.
+        cancellation_requested_at: Option<OffsetDateTime>,
+        /// Why, in its own words.
+        cancellation_reason: Option<Note> => ["Too expensive"],
         /// When it was deleted; a deleted customer is hidden and can be restored.
         deleted_at: Option<OffsetDateTime>,
     }
@@ -222,6 +226,8 @@ noun! {
         subscriptions: "subscription" many "what it subscribes to, now and before",
         entitlements: "entitlement" many "what it may use",
         meters: "meter" many "what it has used of each feature",
+        journey: "journey" one "where it is on its journey, and has been",
+        stage_transitions: "stage transition" many "its moves from stage to stage",
         flairs: "flair" many "the distinctions that it earned",
         display_names: "display name" many "the friendly names it has had",
         assigned_to: "user" one "who looks after the account",
@@ -234,7 +240,10 @@ noun! {
         merge => merged, unmerge => unmerged, delete => deleted, restore => restored,
         erase => erased,
     }
-    events { converted, tier_changed, display_name_changed, flair_awarded, flair_removed }
+    events {
+        converted, stage_changed, tier_changed, risk_changed, display_name_changed, flair_awarded, flair_removed,
+        cancellation_requested, cancellation_withdrawn, engagement_changed,
+    }
 }
 
 draft! {

@@ -3,6 +3,7 @@
 //! Everything is optional and dated: what is not known is none, never zero.
 
 use super::customer::{CustomerId, CustomerKind, CustomerSize, CustomerStatus, Stage};
+use super::link::ProductId;
 use super::money::Money;
 use super::text::Code;
 use super::user::UserId;
@@ -125,6 +126,9 @@ pub struct ContractFacts {
     /// What its paid subscriptions bring in a month, one sum for each currency, that of the
     /// subscription with the highest tier first.
     pub mrr: Vec<Money>,
+    /// The products that its running subscriptions are of, free ones included; none if that is not
+    /// known.
+    pub products: Vec<ProductId>,
     /// Seats of the running paid subscriptions; none without one.
     pub seats: Option<u32>,
     /// Whether a paid subscription is active.
@@ -150,8 +154,12 @@ pub struct ContractFacts {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ExpansionFacts {
-    /// Opportunities that are open.
+    /// Opportunities that are open and whose time is now: what is planned for later does not make
+    /// an expansion of today.
     pub open: u32,
+    /// When the newest of these was identified.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub opened_at: Option<OffsetDateTime>,
     /// When one was last won.
     #[serde(with = "time::serde::rfc3339::option")]
     pub won_at: Option<OffsetDateTime>,
@@ -180,6 +188,12 @@ pub struct CustomerFacts {
     /// Since when it is there.
     #[serde(with = "time::serde::rfc3339")]
     pub stage_since: OffsetDateTime,
+    /// When it last came back after it had churned.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub returned_at: Option<OffsetDateTime>,
+    /// When it was last expanding, if it no longer is.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub left_expanding_at: Option<OffsetDateTime>,
     /// The code of its tier.
     pub tier: Code,
     /// What it is.
@@ -221,6 +235,8 @@ impl CustomerFacts {
             status: CustomerStatus::Active,
             stage: Stage::Trial,
             stage_since: created_at,
+            returned_at: None,
+            left_expanding_at: None,
             tier,
             kind: CustomerKind::Business,
             size: None,
@@ -240,6 +256,12 @@ impl CustomerFacts {
         self.figures.get(name).map(|figure| figure.value)
     }
 
+    /// Since when it is a customer: since it was created, or came back after it had churned.
+    #[must_use]
+    pub fn customer_since(&self) -> OffsetDateTime {
+        self.returned_at.map_or(self.created_at, |back| back.max(self.created_at))
+    }
+
     /// Whole days and parts of one from `at` to the instant of the facts; negative if it lies ahead.
     #[must_use]
     pub fn days_since(&self, at: OffsetDateTime) -> f64 {
@@ -255,7 +277,7 @@ impl CustomerFacts {
 
 /// Days from one instant to another.
 #[expect(clippy::cast_precision_loss, reason = "a measure: instants differ by microseconds")]
-fn days(from: OffsetDateTime, to: OffsetDateTime) -> f64 {
+pub(crate) fn days(from: OffsetDateTime, to: OffsetDateTime) -> f64 {
     to.unix_timestamp_nanos().saturating_sub(from.unix_timestamp_nanos()) as f64 / 86_400e9
 }
 

@@ -2,6 +2,7 @@
 
 use super::document::Document;
 use super::draft::{Change, draft, replace_or_default};
+use super::link::ProductId;
 use super::quantity::Quantity;
 use super::text::{Code, Line, Name, Note};
 use crate::error::Faults;
@@ -129,6 +130,9 @@ noun! {
         /// The meter of the billing gateway on which its usage is billed (Stripe's `event_name`);
         /// none when its usage is not billed. All that is counted is sent there.
         billing_meter: Option<Line> => ["ai_credits_used"],
+        /// The product that it belongs to, if that is told; then refusing it to a customer who does
+        /// not have the product is a chance to sell that, see [`expansion`](crate::domain::expansion).
+        product_id: Option<ProductId> => ["crm"],
         /// What its usage measures. A level has no windows: what exists does not start again from
         /// zero.
         measure: Measure => ["flow"],
@@ -178,6 +182,8 @@ draft! {
         measure: String,
         /// See [`Feature::billing_meter`]; usage that was recorded before is not billed.
         billing_meter: String,
+        /// See [`Feature::product_id`].
+        product_id: String,
         /// See [`Feature::is_active`].
         is_active: bool,
     }
@@ -190,6 +196,7 @@ impl FeatureDraft {
         faults.required("kind", &self.kind, &mut to.kind, str::parse);
         faults.optional("unit", &self.unit, &mut to.unit, Line::parse);
         faults.optional("billingMeter", &self.billing_meter, &mut to.billing_meter, Line::parse);
+        faults.optional("productId", &self.product_id, &mut to.product_id, ProductId::parse);
         faults.required("measure", &self.measure, &mut to.measure, str::parse);
         replace_or_default(&self.config_schema, &mut to.config_schema);
         replace_or_default(&self.overage, &mut to.overage);

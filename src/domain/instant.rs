@@ -2,7 +2,7 @@
 
 use super::zone::in_range;
 use crate::error::Faults;
-use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
+use time::{Duration, OffsetDateTime, PrimitiveDateTime, UtcOffset};
 
 /// `at` in UTC, rounded down to the microsecond: what a store keeps and gives back. What UTC has no
 /// year for is the end of its calendar on that side.
@@ -14,10 +14,31 @@ pub fn utc(at: OffsetDateTime) -> OffsetDateTime {
     at.replace_nanosecond(micros.saturating_mul(1_000)).unwrap_or(at)
 }
 
+/// How long it is from one instant to another; negative if that was before.
+pub(crate) fn elapsed(from: OffsetDateTime, to: OffsetDateTime) -> Duration {
+    let nanos = to.unix_timestamp_nanos().saturating_sub(from.unix_timestamp_nanos());
+    Duration::nanoseconds_i128(nanos)
+}
+
 /// Notes a fault of `field` if `at` lies outside the years that are computed with, 1 to 9999.
 pub(crate) fn check_year(field: &str, at: OffsetDateTime, faults: &mut Faults) {
     if !in_range(utc(at).year()) {
         faults.add(field, &at.to_string(), "must lie in the years 1 to 9999");
+    }
+}
+
+/// Notes a fault of `field` if `at` lies after `latest`, the end of what can have happened, or outside
+/// the years that are computed with.
+pub(crate) fn check_past(
+    field: &str,
+    at: OffsetDateTime,
+    latest: OffsetDateTime,
+    faults: &mut Faults,
+) {
+    if utc(at) > latest {
+        faults.add(field, &at.to_string(), "must not lie in the future");
+    } else {
+        check_year(field, at, faults);
     }
 }
 

@@ -4,6 +4,7 @@ use super::text::Malformed;
 use crate::value::json_field;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 
 /// An ISO 4217 currency.
@@ -81,6 +82,11 @@ impl Money {
         Self { amount, currency }
     }
 
+    /// Nothing at all, where a sum is to follow.
+    pub(crate) const fn nothing() -> Self {
+        Self::new(0, Currency(iso_currency::Currency::XXX))
+    }
+
     /// The sum; none if the currencies differ or the sum is out of range.
     #[must_use]
     pub fn checked_add(self, other: Self) -> Option<Self> {
@@ -96,14 +102,32 @@ impl Money {
 
     /// A `divisor`-th, rounded half to even: a yearly fee of 100.00 is 8.33 a month.
     #[must_use]
-    pub fn divided_by(self, divisor: std::num::NonZeroU32) -> Self {
-        let (amount, divisor) = (i128::from(self.amount), i128::from(divisor.get()));
+    pub fn divided_by(self, divisor: NonZeroU32) -> Self {
+        // A quotient is never farther from zero than the amount, which fits.
+        self.times_ratio(1, divisor).unwrap_or(self)
+    }
+
+    /// The amount times a fraction, rounded half to even, unless that is out of range.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    /// use tenure::Money;
+    ///
+    /// let ten = NonZeroU32::MIN.saturating_add(9);
+    /// let fee = Money::new(4905, "EUR".parse()?);
+    /// assert_eq!(fee.times_ratio(3, ten).map(|it| it.amount), Some(1472)); // of 1471.5
+    /// assert_eq!(fee.times_ratio(i64::MAX, ten), None);
+    /// # Ok::<_, tenure::Malformed>(())
+    /// ```
+    #[must_use]
+    pub fn times_ratio(self, numerator: i64, denominator: NonZeroU32) -> Option<Self> {
+        let (amount, divisor) = (i128::from(self.amount), i128::from(denominator.get()));
+        let amount = amount.checked_mul(i128::from(numerator))?;
         let (floor, rest) = (amount.div_euclid(divisor), amount.rem_euclid(divisor));
         let twice = rest.saturating_mul(2);
         let up = twice > divisor || (twice == divisor && floor.rem_euclid(2) == 1);
         let rounded = floor.saturating_add(i128::from(up));
-        // A quotient is never farther from zero than the amount, which fits.
-        Self { amount: i64::try_from(rounded).unwrap_or(self.amount), ..self }
+        Some(Self { amount: i64::try_from(rounded).ok()?, ..self })
     }
 }
 
@@ -124,7 +148,6 @@ impl fmt::Display for Money {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::num::NonZeroU32;
 
     fn eur(amount: i64) -> Money {
         Money::new(amount, "EUR".parse().unwrap())

@@ -5,7 +5,7 @@ use super::cycle::Cycle;
 use super::recurrence::Recurrence;
 use super::text::Malformed;
 use super::zone::{TimeZone, out_of_range};
-use time::{Date, OffsetDateTime};
+use time::{Date, Duration, OffsetDateTime};
 
 /// The instants from `start`, which is in it, to `end`, which is not: an event at the end counts in
 /// the next period. Never empty.
@@ -82,6 +82,19 @@ impl Period {
     #[must_use]
     pub const fn end(self) -> OffsetDateTime {
         self.end
+    }
+
+    /// How long it is.
+    #[must_use]
+    #[expect(clippy::arithmetic_side_effects, reason = "the years of a calendar fit")]
+    pub fn length(self) -> Duration {
+        self.end - self.start
+    }
+
+    /// How long it is, in days and parts of one.
+    #[must_use]
+    pub fn days(self) -> f64 {
+        self.length().as_seconds_f64() / 86_400.0
     }
 
     /// Whether `t` is in it.

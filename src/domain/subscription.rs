@@ -150,6 +150,8 @@ noun! {
         end_date: Option<OffsetDateTime>,
         /// When it is renewed.
         renewal_date: Option<OffsetDateTime>,
+        /// When it was last renewed.
+        renewed_at: Option<OffsetDateTime>,
         /// When its trial ends.
         trial_ends_at: Option<OffsetDateTime>,
         /// When somebody asked for its end.

@@ -141,6 +141,13 @@ text! {
     Country, super::country::country, "must be an ISO 3166-1 alpha-2 code";
 }
 
+impl Note {
+    /// What another system said, as far as it can be kept: its first 1,000 characters, without NUL.
+    pub(crate) fn clipped(text: &str) -> Self {
+        Self(text.chars().filter(|c| *c != '\0').take(1_000).collect())
+    }
+}
+
 impl std::borrow::Borrow<str> for Code {
     /// So that what is kept by code is found without making one.
     fn borrow(&self) -> &str {

@@ -211,6 +211,11 @@ pub const RANKS: &[(&str, i64)] = &[
     ("enterprise", 60),
 ];
 
+/// The rank that everybody knows of a tier, 0 for any other.
+pub(crate) fn known_rank(code: &str) -> i64 {
+    RANKS.iter().find(|(known, _)| *known == code).map_or(0, |(_, rank)| *rank)
+}
+
 /// A tier to be defined, as a new version.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -325,8 +330,7 @@ impl TierDraft {
         if let Some(fee) = self.base_fee.as_ref().filter(|fee| fee.amount.amount < 0) {
             faults.add("baseFee.amount", &fee.amount.to_string(), "must not be negative");
         }
-        let known = RANKS.iter().find(|(code, _)| *code == self.code).map_or(0, |(_, rank)| *rank);
-        let rank = self.rank.unwrap_or(known);
+        let rank = self.rank.unwrap_or_else(|| known_rank(&self.code));
         match (code, name) {
             (Some(code), Some(name)) if faults.0.is_empty() => Ok(Tier {
                 id: TierId::of(&code, version),

@@ -5,6 +5,7 @@ use crate::domain::allowance::allowance;
 use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::link::{Link, LinkId};
 use crate::domain::meter::Meter;
+use crate::domain::pulse::day_of;
 use crate::domain::quantity::Quantity;
 use crate::domain::text::{Code, ExternalId};
 use crate::error::{Error, Result};
@@ -46,12 +47,18 @@ impl Tenure {
         let (org, product) = (self.org(), self.product());
         let question = Question { org, product, customer: &customer, feature };
         let usable = !quantity.is_negative() && !Self::is_inside(self.store_address());
-        if usable && let Some(access) = warm.access(&question, quantity, self.now()) {
+        if usable && let Some((access, id)) = warm.access(&question, quantity, self.now()) {
+            if access.reason.is_some() {
+                let denied =
+                    [((id, Code::parse(feature).map_err(Error::malformed("feature"))?), 1)];
+                self.denials().add(self.org(), denied.into(), day_of(self.now()));
+            }
             return Ok(access);
         }
         let as_of = warm.now();
         let (access, found, now) = self.read(|view| {
             let (access, found) = view.judge(&customer, feature, quantity)?;
+            view.note_denial(&customer, &access)?;
             Ok::<_, Error>((access, found, view.now()))
         })?;
         if let Some(found) = found {
@@ -78,6 +85,19 @@ impl View<'_> {
     ///
     /// [`Error::Invalid`] when the quantity is below zero.
     pub fn check_quantity(
+        &self,
+        customer: impl Into<CustomerRef>,
+        feature: &str,
+        quantity: impl Into<Quantity>,
+    ) -> Result<Access> {
+        let customer = customer.into();
+        let (access, _) = self.judge(&customer, feature, quantity.into())?;
+        self.note_denial(&customer, &access)?;
+        Ok(access)
+    }
+
+    /// The answer to a question that nobody asked in order to use anything: no attempt.
+    pub(crate) fn glance(
         &self,
         customer: impl Into<CustomerRef>,
         feature: &str,
@@ -148,7 +168,8 @@ impl View<'_> {
         let meters = self.all::<Meter>(Query::all().eq(CUSTOMER, &customer.id))?;
         let mut codes: Vec<Code> = meters.into_iter().map(|meter| meter.feature_code).collect();
         codes.sort();
-        codes.iter().map(|code| self.check(customer.id, code.as_str())).collect()
+        let glance = |code: &Code| self.glance(customer.id, code.as_str(), Quantity::ONE);
+        codes.iter().map(glance).collect()
     }
 
     /// The customer that a caller names.

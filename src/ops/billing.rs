@@ -81,17 +81,10 @@ impl View<'_> {
     /// [`Error::NotFound`].
     pub fn billing_status(&self, customer: CustomerId) -> Result<BillingStatus> {
         self.customer(customer)?;
-        let mut mrr: Vec<Money> = Vec::new();
+        let running = self.running(customer)?;
+        let mrr = monthly_sums(running.iter().filter_map(Subscription::recurring_revenue))?;
         let mut active_subscriptions = Vec::new();
-        for subscription in self.running(customer)? {
-            if let Some(fee) = subscription.mrr {
-                match mrr.iter_mut().find(|sum| sum.currency == fee.currency) {
-                    Some(sum) => {
-                        *sum = sum.checked_add(fee).ok_or(Error::Overflow("monthly revenue"))?;
-                    }
-                    None => mrr.push(fee),
-                }
-            }
+        for subscription in running {
             let id = TierId::of(&subscription.tier_code, subscription.tier_version);
             let tier = self.get::<Tier>(id)?;
             active_subscriptions.push(ActiveSubscription { subscription, tier });
@@ -172,4 +165,16 @@ impl Tx<'_> {
 
 fn external(field: &'static str, id: &str) -> Result<ExternalId> {
     ExternalId::parse(id).map_err(Error::malformed(field))
+}
+
+/// Monthly fees added up, one sum for each currency, in the order in which these come first.
+pub(crate) fn monthly_sums(fees: impl IntoIterator<Item = Money>) -> Result<Vec<Money>> {
+    let mut sums: Vec<Money> = Vec::new();
+    for fee in fees {
+        match sums.iter_mut().find(|sum| sum.currency == fee.currency) {
+            Some(sum) => *sum = sum.checked_add(fee).ok_or(Error::Overflow("monthly revenue"))?,
+            None => sums.push(fee),
+        }
+    }
+    Ok(sums)
 }

@@ -100,6 +100,7 @@ impl Tx<'_> {
             let delta = match room(&meter, &feature, meter.used, asked.quantity) {
                 Ok(delta) => delta,
                 Err(refusal) => {
+                    self.note_refusal(meter.customer_id, &meter.feature_code, &refusal);
                     batch.answer(wanted.place, wanted.id, Err(refusal));
                     continue;
                 }

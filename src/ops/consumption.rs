@@ -63,7 +63,7 @@ impl Tx<'_> {
         }
         let mut admitted = Vec::new();
         for (target, asked) in fresh {
-            admitted.push((self.admit(&target, &asked)?, target, asked));
+            admitted.push((self.wanted(&target, self.admit(&target, &asked))?, target, asked));
         }
         self.whole(|tx| {
             let all = admitted.into_iter();
@@ -98,12 +98,12 @@ impl Tx<'_> {
             return Err(Error::rule(format!("feature `{feature}` is consumed: it is no level")));
         }
         let asked = Asked { event_type: UsageEventType::Set, quantity, ..Asked::default() };
-        let admitted = self.admit(&target, &asked)?;
+        let admitted = self.wanted(&target, self.admit(&target, &asked))?;
         if admitted.delta == Quantity::ZERO {
             return Ok(self.unchanged(&target, &asked, &admitted));
         }
         if admitted.delta.is_positive() {
-            admitted.must_fit(admitted.delta)?;
+            self.wanted(&target, admitted.must_fit(admitted.delta))?;
         }
         self.whole(|tx| tx.record(&target, &asked, admitted))
     }

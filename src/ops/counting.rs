@@ -63,7 +63,13 @@ impl Tx<'_> {
     pub(crate) fn count(&mut self, target: &Target, asked: &Asked<'_>) -> Result<UsageResult> {
         let admitted = match self.admit(target, asked) {
             Ok(admitted) => admitted,
-            Err(refusal) => return self.repeated(target, asked)?.ok_or(refusal),
+            Err(refusal) => {
+                if let Some(first) = self.repeated(target, asked)? {
+                    return Ok(first);
+                }
+                let is_use = asked.event_type == UsageEventType::Increment;
+                return if is_use { self.wanted(target, Err(refusal)) } else { Err(refusal) };
+            }
         };
         self.whole(|tx| tx.record(target, asked, admitted))
     }

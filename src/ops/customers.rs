@@ -11,7 +11,7 @@ use crate::domain::document::Document;
 use crate::domain::draft::Change;
 use crate::domain::email::Email;
 use crate::domain::slug::slug;
-use crate::domain::text::{Code, ExternalId, Name};
+use crate::domain::text::{Code, ExternalId, Name, Note};
 use crate::domain::user::{User, UserId};
 use crate::error::{Error, Faults, Result};
 use crate::ops::links::NewLink;
@@ -196,8 +196,14 @@ impl Tx<'_> {
             if before.timezone != customer.timezone {
                 tx.move_zone(&customer)?;
             }
+            if before.csm_id != customer.csm_id {
+                tx.follow_csm(&customer)?;
+            }
             if before.kind != customer.kind {
                 tx.ensure_primary_contact(&customer)?;
+            }
+            if before.csm_id != customer.csm_id {
+                tx.hand_over_opportunities(&customer)?;
             }
             let fields = changed_fields(&before, &customer);
             tx.announce("customer.updated", id, id, json!({ "fields": fields }));
@@ -227,14 +233,10 @@ impl Tx<'_> {
         self.whole(|tx| {
             customer.status = to;
             customer.is_active = to.is_active();
-            match (action, customer.stage) {
-                (CustomerAction::Churn, _) => customer.stage = Stage::Churned,
-                (CustomerAction::Reactivate, Stage::Churned) => customer.stage = Stage::Onboarding,
-                _ => {}
-            }
-            tx.keep_customer(&mut customer)?;
             let data = json!({ "from": from, "to": to });
             tx.announce(format!("customer.{}", action.event()), id, id, data.clone());
+            tx.follow_status(&mut customer, action)?;
+            tx.keep_customer(&mut customer)?;
             if action == CustomerAction::Activate
                 && matches!(from, CustomerStatus::Prospect | CustomerStatus::Lead)
             {
@@ -278,6 +280,7 @@ impl Tx<'_> {
             customer.deleted_at = Some(tx.now());
             tx.keep_customer(&mut customer)?;
             tx.index_customer(&customer)?;
+            tx.hide_opportunities(id)?;
             tx.announce("customer.deleted", id, id, json!({}));
             tx.refresh_meters(&customer)
         })
@@ -297,8 +300,68 @@ impl Tx<'_> {
             customer.deleted_at = None;
             tx.keep_customer(&mut customer)?;
             tx.index_customer(&customer)?;
+            tx.show_opportunities(id)?;
             tx.announce("customer.restored", id, id, json!({}));
             tx.refresh_meters(&customer)?;
+            Ok(customer)
+        })
+    }
+
+    /// Notes that a customer wants to cancel, and why. It stays what it is until its subscription is
+    /// cancelled. Asking again changes nothing.
+    ///
+    /// ```
+    /// use tenure::store::memory::MemoryStore;
+    /// use tenure::{CustomerDraft, Tenure};
+    ///
+    /// let tenure = Tenure::open(MemoryStore::new())?;
+    /// let kept = tenure.write(|tx| {
+    ///     let acme = tx.create_customer(&CustomerDraft::named("Acme Inc."))?.id;
+    ///     let asked = tx.request_cancellation(acme, "Too expensive")?;
+    ///     assert_eq!(asked.cancellation_requested_at, Some(tx.now()));
+    ///     tx.withdraw_cancellation(acme)
+    /// })?;
+    /// assert_eq!(kept.cancellation_requested_at, None);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`]; [`Error::Invalid`] when there is no reason, or it is too long.
+    pub fn request_cancellation(&mut self, id: CustomerId, reason: &str) -> Result<Customer> {
+        let mut customer = self.view().customer(id)?;
+        let reason = Note::parse(reason.trim()).map_err(Error::malformed("reason"))?;
+        if reason.as_str().is_empty() {
+            return Err(Error::invalid("reason", "", "is required"));
+        }
+        if customer.cancellation_requested_at.is_some() {
+            return Ok(customer);
+        }
+        self.whole(|tx| {
+            let data = json!({ "reason": reason });
+            customer.cancellation_requested_at = Some(tx.now());
+            customer.cancellation_reason = Some(reason);
+            tx.keep_customer(&mut customer)?;
+            tx.announce("customer.cancellation_requested", id, id, data);
+            Ok(customer)
+        })
+    }
+
+    /// Notes that a customer does not want to cancel any more. If it did not, nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFound`].
+    pub fn withdraw_cancellation(&mut self, id: CustomerId) -> Result<Customer> {
+        let mut customer = self.view().customer(id)?;
+        if customer.cancellation_requested_at.is_none() {
+            return Ok(customer);
+        }
+        self.whole(|tx| {
+            customer.cancellation_requested_at = None;
+            customer.cancellation_reason = None;
+            tx.keep_customer(&mut customer)?;
+            tx.announce("customer.cancellation_withdrawn", id, id, json!({}));
             Ok(customer)
         })
     }
@@ -365,6 +428,8 @@ impl Tx<'_> {
             metadata: Document::new(),
             product_id: self.product().clone(),
             version: 1,
+            cancellation_requested_at: None,
+            cancellation_reason: None,
             deleted_at: None,
         })
     }
@@ -441,7 +506,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    fn works_here(&self, id: UserId) -> Result<bool> {
+    pub(crate) fn works_here(&self, id: UserId) -> Result<bool> {
         Ok(self.get::<User>(id)?.is_some_and(|user| user.is_active))
     }
 

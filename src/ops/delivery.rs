@@ -301,7 +301,7 @@ impl Tx<'_> {
             queue.attempts = 0;
             return self.fail_delivery(delivery, event, &why).map(|()| true);
         }
-        event.stripe_delivery_error = Some(error_text(&failure.to_string())?);
+        event.stripe_delivery_error = Some(Note::clipped(&failure.to_string()));
         self.put(&event)?;
         self.put(&delivery).map(|()| false)
     }
@@ -315,7 +315,7 @@ impl Tx<'_> {
     ) -> Result<()> {
         delivery.sequence = None;
         event.stripe_delivery_status = DeliveryStatus::Failed;
-        let why = error_text(why)?;
+        let why = Note::clipped(why);
         let data = json!({ "feature": event.feature_code, "error": why });
         event.stripe_delivery_error = Some(why);
         self.put(&event)?;
@@ -334,10 +334,4 @@ fn meter_event(delivery: &Delivery, event: &UsageEvent) -> Result<MeterEvent> {
         value: delivery.quantity,
         timestamp: event.event_time,
     })
-}
-
-/// What a gateway said, as far as it can be kept.
-fn error_text(text: &str) -> Result<Note> {
-    let kept: String = text.chars().filter(|c| *c != '\0').take(1_000).collect();
-    Note::parse(&kept).map_err(Error::malformed("error"))
 }

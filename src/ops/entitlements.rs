@@ -122,12 +122,12 @@ impl Tx<'_> {
         entitlement.source = EntitlementSource::Manual;
         entitlement.source_id = None;
         if known.as_ref() == Some(&entitlement) {
-            return self.view().check(customer.id, feature.code.as_str());
+            return self.view().glance(customer.id, feature.code.as_str(), Quantity::ONE);
         }
         self.whole(|tx| {
             let event = if known.is_none() { "entitlement.granted" } else { "entitlement.updated" };
             tx.keep_entitlement(&customer, entitlement, event)?;
-            tx.view().check(customer.id, feature.code.as_str())
+            tx.view().glance(customer.id, feature.code.as_str(), Quantity::ONE)
         })
     }
 

@@ -65,6 +65,7 @@ impl Tx<'_> {
             excess: Excess::BlockNew,
             carries_overage: false,
             billing_meter: None,
+            product_id: None,
             measure: Measure::Flow,
             is_active: true,
             created_at: now,

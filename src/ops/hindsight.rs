@@ -38,7 +38,7 @@ impl View<'_> {
             return Err(Error::invalid("at", &at.to_string(), "must not lie in the future"));
         }
         let quantity = quantity.into();
-        let today = self.check_quantity(&customer, feature, quantity)?;
+        let today = self.glance(&customer, feature, quantity)?;
         let (Some(id), Some(feature)) =
             (self.customer_id(&customer)?, self.cached_feature(feature)?)
         else {

@@ -52,8 +52,8 @@ impl Tx<'_> {
             return same(known, reserve);
         }
         let asked = Asked { quantity: reserve.quantity, ..Asked::default() };
-        let admitted = self.admit(&target, &asked)?;
-        admitted.must_fit(reserve.quantity)?;
+        let admitted = self.wanted(&target, self.admit(&target, &asked))?;
+        self.wanted(&target, admitted.must_fit(reserve.quantity))?;
         let together = admitted.meter.held.checked_add(reserve.quantity);
         together.ok_or(Error::Overflow("room that is set aside"))?;
         let now = self.now();

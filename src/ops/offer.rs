@@ -1,6 +1,7 @@
 //! What the org offers, features and tiers, read once in a transaction: a snapshot does not change
 //! under it, and what a transaction changes itself it forgets here.
 
+use crate::domain::expansion::Rung;
 use crate::domain::feature::{Feature, FeatureId};
 use crate::domain::text::Code;
 use crate::domain::tier::{Tier, TierId};
@@ -25,6 +26,8 @@ pub(crate) struct Offer {
     features: Read<Code, Feature>,
     /// By code and version, or by code alone for the latest.
     tiers: Read<(Code, Option<u32>), Tier>,
+    /// Every tier's rank.
+    ladder: RefCell<Option<Arc<[Rung]>>>,
 }
 
 impl Offer {
@@ -32,6 +35,7 @@ impl Offer {
     pub(crate) fn forget(&self) {
         self.features.borrow_mut().clear();
         self.tiers.borrow_mut().clear();
+        self.ladder.take();
     }
 }
 
@@ -59,6 +63,17 @@ impl View<'_> {
         self.tier_once((code.clone(), Some(version)), this)
     }
 
+    /// Where each tier stands, in its latest version, by display order.
+    pub(crate) fn ladder(&self) -> Result<Arc<[Rung]>> {
+        if let Some(known) = &*self.offer().ladder.borrow() {
+            return Ok(Arc::clone(known));
+        }
+        let rung = |it: Tier| Rung { code: it.code, rank: it.rank, is_active: it.is_active };
+        let ladder: Arc<[Rung]> = self.latest_tiers()?.into_iter().map(rung).collect();
+        self.offer().ladder.replace(Some(Arc::clone(&ladder)));
+        Ok(ladder)
+    }
+
     fn tier_once(
         &self,
         key: (Code, Option<u32>),
@@ -82,5 +97,6 @@ impl Tx<'_> {
     /// Forgets a tier that was read, because it gets another version.
     pub(crate) fn forget_tier(&mut self, code: &Code) {
         self.offer().tiers.borrow_mut().retain(|(known, _), _| known != code);
+        self.offer().ladder.take();
     }
 }

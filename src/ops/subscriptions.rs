@@ -1,8 +1,9 @@
 //! Subscriptions: added, moved, and what follows from them: the customer's tier and rights.
 
-use crate::domain::customer::{Customer, CustomerId, Stage};
+use crate::domain::customer::{Customer, CustomerId, CustomerStatus, Stage};
 use crate::domain::cycle::Cycle;
 use crate::domain::document::Document;
+use crate::domain::lifecycle::{StageCondition, StageMeasure, StageRule, Why};
 use crate::domain::recurrence::Recurrence;
 use crate::domain::subscription::{
     BillingCycle, NewSubscription, Subscription, SubscriptionAction, SubscriptionId,
@@ -70,7 +71,7 @@ impl Tx<'_> {
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] with every fault; [`Error::Taken`] when a paid one
     /// of this product runs already, or Stripe's id or the checkout session is recorded already;
-    /// [`Error::Rule`] for a free one.
+    /// [`Error::StageRule`] for a free one.
     pub fn add_subscription(
         &mut self,
         customer: CustomerId,
@@ -100,7 +101,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]; [`Error::Rule`] when there is no period whose end could be waited for,
+    /// [`Error::NotFound`]; [`Error::StageRule`] when there is no period whose end could be waited for,
     /// or it is the free one.
     pub fn cancel_subscription(&mut self, id: SubscriptionId, when: When) -> Result<Subscription> {
         let mut subscription = self.view().subscription(id)?;
@@ -135,7 +136,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]; [`Error::InvalidTransition`]; [`Error::Rule`] when it is the free one;
+    /// [`Error::NotFound`]; [`Error::InvalidTransition`]; [`Error::StageRule`] when it is the free one;
     /// [`Error::Taken`] when it is activated while a paid one of its product runs.
     pub fn move_subscription(
         &mut self,
@@ -174,6 +175,7 @@ impl Tx<'_> {
             SubscriptionAction::Renew => {
                 let due = subscription.renewal_date.unwrap_or(now).max(now);
                 subscription.renewal_date = next_renewal(&subscription, due);
+                subscription.renewed_at = Some(now);
             }
             SubscriptionAction::Activate | SubscriptionAction::MarkPastDue => {}
         }
@@ -191,7 +193,9 @@ impl Tx<'_> {
                 data,
             );
             if to.is_over() && subscription.kind == SubscriptionKind::Paid {
-                tx.churn_without_paid(&mut customer)?;
+                let trial = from == SubscriptionStatus::Trialing
+                    && subscription.trial_ends_at.is_some_and(|end| end <= now);
+                tx.churn_without_paid(&mut customer, trial)?;
             }
             tx.follow_subscriptions(customer)?;
             Ok(subscription)
@@ -199,13 +203,15 @@ impl Tx<'_> {
     }
 
     /// A customer whose last paid subscription ended has left, as far as its journey goes.
-    fn churn_without_paid(&mut self, customer: &mut Customer) -> Result<()> {
+    fn churn_without_paid(&mut self, customer: &mut Customer, was_trial: bool) -> Result<()> {
         let running = self.view().running(customer.id)?;
         let paid = running.iter().any(|it| it.kind == SubscriptionKind::Paid);
         if paid || customer.stage == Stage::Churned {
             return Ok(());
         }
-        customer.stage = Stage::Churned;
+        let why = if was_trial { StageRule::TrialExpired } else { StageRule::PaidEnded };
+        let ended = StageCondition::happened(StageMeasure::PaidEnded, Some(self.now()));
+        self.change_stage(customer, Stage::Churned, Why::rule(why, vec![ended]))?;
         self.keep_customer(customer)
     }
 
@@ -239,7 +245,8 @@ impl Tx<'_> {
         self.entitle_from(customer, &[free], &[])
     }
 
-    /// Ends what a subscription brings in a month. Returns whether it brought anything.
+    /// Takes what a subscription brings in a month off the books. Returns whether it brought
+    /// anything.
     pub(crate) fn end_revenue(&mut self, mut subscription: Subscription) -> Result<bool> {
         if subscription.mrr.is_none_or(|mrr| mrr.amount == 0) {
             return Ok(false);
@@ -247,7 +254,9 @@ impl Tx<'_> {
         subscription.mrr = None;
         self.keep_subscription(&mut subscription)?;
         let data = json!({ "fields": ["mrr"] });
-        self.announce("subscription.updated", subscription.id, subscription.customer_id, data);
+        let customer = subscription.customer_id;
+        self.announce("subscription.updated", subscription.id, customer, data);
+        self.keep_revenue(&self.view().all(Query::all().eq(CUSTOMER, &customer))?, true)?;
         Ok(true)
     }
 
@@ -257,6 +266,7 @@ impl Tx<'_> {
         let all = self.view().all::<Subscription>(Query::all().eq(CUSTOMER, &customer.id))?;
         // From which it follows what the customer spends.
         let had_paid = all.iter().any(|it| it.kind == SubscriptionKind::Paid);
+        self.keep_revenue(&all, false)?;
         let mut running = self.view().ranked(all)?;
         if running.is_empty() {
             running.push(self.subscribe_for_free(&customer, self.now())?);
@@ -271,8 +281,17 @@ impl Tx<'_> {
         let paid = running
             .iter()
             .any(|it| it.kind == SubscriptionKind::Paid && it.status == SubscriptionStatus::Active);
-        if paid && matches!(customer.stage, Stage::Trial | Stage::Churned) {
-            customer.stage = Stage::Onboarding;
+        // An account that was churned begins anew when it is reactivated.
+        let begins = match customer.stage {
+            Stage::Trial => Some(StageRule::Converted),
+            Stage::Churned if customer.status != CustomerStatus::Churned => {
+                Some(StageRule::WonBack)
+            }
+            _ => None,
+        };
+        if let Some(why) = begins.filter(|_| paid) {
+            let active = StageCondition::happened(StageMeasure::PaidActive, None);
+            self.change_stage(&mut customer, Stage::Onboarding, Why::rule(why, vec![active]))?;
         }
         if before != (customer.tier.clone(), customer.monthly_spend, customer.stage) {
             self.keep_customer(&mut customer)?;
@@ -354,6 +373,7 @@ impl Tx<'_> {
             start_date,
             end_date,
             renewal_date: None,
+            renewed_at: None,
             trial_ends_at,
             cancelled_at: None,
             cancel_at_period_end: false,
@@ -457,7 +477,7 @@ fn next_renewal(subscription: &Subscription, now: OffsetDateTime) -> Option<Offs
 
 /// What the running subscriptions bring in a month: in one currency, else in that of `before`.
 fn spend(running: &[Subscription], before: Option<crate::Money>) -> Option<crate::Money> {
-    let mut fees = running.iter().filter_map(|it| it.mrr);
+    let mut fees = running.iter().filter_map(Subscription::recurring_revenue);
     let first = fees.next()?;
     fees.try_fold(first, crate::Money::checked_add).or(before)
 }

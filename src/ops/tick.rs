@@ -48,24 +48,59 @@ pub struct Ticked {
     pub meters_settled: usize,
     /// Usage periods that were over and are complete now.
     pub usage_periods_completed: usize,
+    /// Interventions that nobody responded to, so that the next of their path was told.
+    pub interventions_escalated: usize,
+    /// Actions of interventions that were announced as due, by a handle without a channel.
+    pub actions_announced: usize,
+    /// Actions of interventions that the channel took.
+    pub actions_executed: usize,
+    /// Actions of interventions that it would not take.
+    pub actions_failed: usize,
+    /// Surveys that a reminder of was told to be due.
+    pub nps_surveys_reminded: usize,
+    /// Surveys that closed without an answer.
+    pub nps_surveys_closed: usize,
 }
 
 impl Ticked {
-    const fn total(self) -> usize {
-        self.subscriptions_ended
-            .saturating_add(self.subscriptions_renewed)
-            .saturating_add(self.entitlements_expired)
-            .saturating_add(self.meters_settled)
-            .saturating_add(self.usage_periods_completed)
+    const fn counts(&mut self) -> [&mut usize; 11] {
+        [
+            &mut self.subscriptions_ended,
+            &mut self.subscriptions_renewed,
+            &mut self.entitlements_expired,
+            &mut self.meters_settled,
+            &mut self.usage_periods_completed,
+            &mut self.interventions_escalated,
+            &mut self.actions_announced,
+            &mut self.actions_executed,
+            &mut self.actions_failed,
+            &mut self.nps_surveys_reminded,
+            &mut self.nps_surveys_closed,
+        ]
+    }
+
+    fn add(&mut self, mut other: Self) {
+        for (sum, more) in self.counts().into_iter().zip(other.counts()) {
+            *sum = sum.saturating_add(*more);
+        }
     }
 }
 
 impl Tenure {
     /// Does in the handle's org what is due by its clock: ends and renews subscriptions, expires
-    /// entitlements, starts new windows of meters, completes usage periods that are over. Resets and expiries are computed by every check
-    /// and track as well, a tick only makes them durable and writes their events; a subscription
-    /// that is to end, and the rights that follow from it, end with the tick. It works in small
-    /// transactions, so that several processes can tick at once.
+    /// entitlements, starts new windows of meters, completes usage periods that are over, runs
+    /// interventions, tells of surveys that are to be reminded of and closes those whose time is
+    /// over, and writes down what was [denied](Self::flush_denials). Resets and expiries are computed
+    /// by every check and track as well, a tick only makes them durable and writes their events; a
+    /// subscription that is to end, and the rights that follow from it, end with the tick. It works
+    /// in small transactions, so that several processes can tick at once.
+    ///
+    /// Last it asks the handle's [channel](crate::Builder::channel) for the actions that are due,
+    /// outside of any transaction, and goes on to do so for about a minute: a host whose channel
+    /// waits for a network ticks on a thread that may wait. A handle without a channel never calls
+    /// out; it announces each action that is due, once, as `intervention.action_due`. If a process
+    /// dies between asking and writing down the answer, the same is asked again after five minutes,
+    /// under the same id.
     ///
     /// # Errors
     ///
@@ -75,22 +110,17 @@ impl Tenure {
         reason = "the method is not general over the lifetime of its transaction"
     )]
     pub fn tick(&self) -> Result<Ticked> {
+        self.flush_denials()?;
         let mut all = Ticked::default();
         loop {
             let done = self.write(|tx| tx.tick_batch())?;
-            all.subscriptions_ended =
-                all.subscriptions_ended.saturating_add(done.subscriptions_ended);
-            all.subscriptions_renewed =
-                all.subscriptions_renewed.saturating_add(done.subscriptions_renewed);
-            all.entitlements_expired =
-                all.entitlements_expired.saturating_add(done.entitlements_expired);
-            all.meters_settled = all.meters_settled.saturating_add(done.meters_settled);
-            all.usage_periods_completed =
-                all.usage_periods_completed.saturating_add(done.usage_periods_completed);
-            if done.total() == 0 {
-                return Ok(all);
+            all.add(done);
+            if done == Ticked::default() {
+                break;
             }
         }
+        self.speak(&mut all)?;
+        Ok(all)
     }
 }
 
@@ -130,6 +160,8 @@ impl View<'_> {
         let meter = self.first::<Meter>(meters.oldest_by(FRESH_UNTIL))?;
         due.extend(meter.and_then(|it| it.fresh_until));
         due.extend(self.next_period_end()?);
+        due.extend(self.next_intervention()?);
+        due.extend(self.next_survey_due()?);
         Ok(due.into_iter().min())
     }
 
@@ -182,6 +214,18 @@ impl Tx<'_> {
         for period in self.view().periods_due(PERIODS_BATCH)? {
             self.aggregate(period)?;
             done.usage_periods_completed = done.usage_periods_completed.saturating_add(1);
+        }
+        done.interventions_escalated = self.escalate_due(BATCH)?;
+        if !self.view().has_channel() {
+            done.actions_announced = self.announce_due(BATCH)?;
+        }
+        for survey in self.view().surveys_due(BATCH)? {
+            let done = if self.advance_survey(survey)? {
+                &mut done.nps_surveys_closed
+            } else {
+                &mut done.nps_surveys_reminded
+            };
+            *done = done.saturating_add(1);
         }
         Ok(done)
     }

@@ -2,7 +2,7 @@
 
 use crate::domain::draft::Change;
 use crate::domain::text::Code;
-use crate::domain::tier::{RANKS, Tier, TierDraft, TierFeature, TierId, TierOverride};
+use crate::domain::tier::{Tier, TierDraft, TierFeature, TierId, TierOverride, known_rank};
 use crate::error::{Error, Faults, Result};
 use crate::ops::features::parse_code;
 use crate::store::query::Query;
@@ -47,13 +47,11 @@ impl View<'_> {
     pub fn tiers(&self) -> Result<Vec<Tier>> {
         let mut tiers = self.latest_tiers()?;
         tiers.retain(|tier| tier.is_active);
-        tiers.sort_by(|a, b| {
-            a.display_order.cmp(&b.display_order).then_with(|| a.code.cmp(&b.code))
-        });
         Ok(tiers)
     }
 
-    fn latest_tiers(&self) -> Result<Vec<Tier>> {
+    /// The latest version of every tier, by display order.
+    pub(crate) fn latest_tiers(&self) -> Result<Vec<Tier>> {
         let mut latest: Vec<Tier> = Vec::new();
         self.each::<Tier>(Query::all().oldest_by(CODE), |tier| {
             match latest.last_mut() {
@@ -66,6 +64,9 @@ impl View<'_> {
             }
             Ok(())
         })?;
+        latest.sort_by(|a, b| {
+            a.display_order.cmp(&b.display_order).then_with(|| a.code.cmp(&b.code))
+        });
         Ok(latest)
     }
 
@@ -85,10 +86,8 @@ impl View<'_> {
 
     /// The rank of a tier: as defined, else as everybody knows it, else 0.
     pub(crate) fn rank(&self, code: &Code, version: u32) -> Result<i64> {
-        if let Some(tier) = self.cached_tier(code, version)? {
-            return Ok(tier.rank);
-        }
-        Ok(RANKS.iter().find(|(known, _)| *known == code.as_str()).map_or(0, |(_, rank)| *rank))
+        let tier = self.cached_tier(code, version)?;
+        Ok(tier.map_or_else(|| known_rank(code.as_str()), |tier| tier.rank))
     }
 
     /// What a version of a tier gives, overridden; nothing for a tier that is not defined.

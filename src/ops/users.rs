@@ -80,8 +80,8 @@ impl Tx<'_> {
         Ok(user)
     }
 
-    /// Moves every customer of one user to another, in its assignment and its success. Returns how
-    /// many were moved.
+    /// Moves every customer of one user to another, in its assignment and its success, and every open
+    /// task. Returns how many customers were moved.
     ///
     /// # Errors
     ///
@@ -107,25 +107,29 @@ impl Tx<'_> {
                             *role = role.map(|user| if user == from { to } else { user });
                         }
                         tx.keep_customer(&mut customer)?;
+                        tx.follow_csm(&customer)?;
+                        tx.hand_over_opportunities(&customer)?;
                         let fields = json!({ "fields": ["assigned_to", "csm_id"] });
                         tx.announce("customer.updated", customer.id, customer.id, fields);
                         moved = moved.saturating_add(1);
                     }
                 }
             }
-            if moved > 0 {
-                let data = json!({ "to": to, "customers": moved });
+            let tasks = tx.hand_over_tasks(from, to)?;
+            if moved > 0 || tasks > 0 {
+                let data = json!({ "to": to, "customers": moved, "tasks": tasks });
                 tx.announce("user.reassigned", from, None, data);
             }
             Ok(moved)
         })
     }
 
-    /// Marks a user as having left. One who looks after customers needs a successor.
+    /// Marks a user as having left. One who looks after customers or has open tasks
+    /// needs a successor.
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]; [`Error::Rule`] when there are customers and no successor.
+    /// [`Error::NotFound`]; [`Error::Rule`] when there are customers or tasks and no successor.
     pub fn deactivate_user(&mut self, id: UserId, successor: Option<UserId>) -> Result<User> {
         let mut user = self.view().user(id)?;
         self.whole(|tx| {
@@ -138,6 +142,9 @@ impl Tx<'_> {
                         if tx.view().first::<Customer>(Query::all().eq(col, &Some(id)))?.is_some() {
                             return Err(Error::rule("a user with customers needs a successor"));
                         }
+                    }
+                    if tx.has_tasks(id)? {
+                        return Err(Error::rule("a user with open tasks needs a successor"));
                     }
                 }
             }

@@ -56,6 +56,26 @@ fn quantity(sum: i128) -> Quantity {
 }
 
 impl View<'_> {
+    /// What [`Tenure::verify`] answers.
+    pub(crate) fn verify_usage(&self, mut progress: impl FnMut(usize)) -> Result<Verification> {
+        let mut found = Verification::default();
+        // Sealed pages are read as they lie, not meter by meter.
+        let mut sealed: HashMap<MeterId, Sums> = HashMap::new();
+        self.every_page(|page| sealed.entry(page.meter_id).or_default().add_page(&page))?;
+        self.each::<Meter>(Query::all(), |meter| {
+            let sums = sealed.remove(&meter.id).unwrap_or_default();
+            let (differences, events) = self.compare(&meter, sums)?;
+            found.meters = found.meters.saturating_add(1);
+            found.events = found.events.saturating_add(events);
+            found.differences = found.differences.saturating_add(differences.len());
+            let left = TOLD.saturating_sub(found.discrepancies.len());
+            found.discrepancies.extend(differences.into_iter().take(left));
+            progress(found.meters);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     /// Every difference between the counters of a meter and what they should sum up, and how many
     /// events there are. Of these `sums` knows those that are sealed.
     fn compare(&self, meter: &Meter, mut sums: Sums) -> Result<(Vec<Discrepancy>, usize)> {
@@ -204,23 +224,6 @@ impl Tenure {
     /// Only the store's own: what is damaged in a way that its row shows is
     /// [`StoreError::Corrupt`](crate::store::StoreError::Corrupt), with the table.
     pub fn verify(&self, mut progress: impl FnMut(usize)) -> Result<Verification> {
-        self.read(|view| {
-            let mut found = Verification::default();
-            // Sealed pages are read as they lie, not meter by meter.
-            let mut sealed: HashMap<MeterId, Sums> = HashMap::new();
-            view.every_page(|page| sealed.entry(page.meter_id).or_default().add_page(&page))?;
-            view.each::<Meter>(Query::all(), |meter| {
-                let sums = sealed.remove(&meter.id).unwrap_or_default();
-                let (differences, events) = view.compare(&meter, sums)?;
-                found.meters = found.meters.saturating_add(1);
-                found.events = found.events.saturating_add(events);
-                found.differences = found.differences.saturating_add(differences.len());
-                let left = TOLD.saturating_sub(found.discrepancies.len());
-                found.discrepancies.extend(differences.into_iter().take(left));
-                progress(found.meters);
-                Ok(())
-            })?;
-            Ok(found)
-        })
+        self.read(|view| view.verify_usage(&mut progress))
     }
 }

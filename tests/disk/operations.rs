@@ -5,8 +5,8 @@
 use crate::world::{BEGINNING, CREDITS, ORG, World};
 use tenure::{
     AccessPatch, AliasKind, Commit, ContactDraft, Correction, CustomerDraft, Error, FeatureDraft,
-    Hints, NewFlair, NewGrant, NewLink, NewSubscription, Onboard, Quantity, Reserve, Result,
-    TierDraft, TierFeature, Track, UsageResult, UserDraft, When,
+    Hints, NewActivity, NewFlair, NewGrant, NewLink, NewMetric, NewSubscription, Onboard, Quantity,
+    Reserve, Result, TicketDraft, TierDraft, TierFeature, Track, UsageResult, UserDraft, When,
 };
 use time::Duration;
 
@@ -64,6 +64,21 @@ pub const OPERATIONS: &[Operation] = &[
     ("add a contact", |world| {
         let draft = ContactDraft::default().name("Ann").email("ann@acme.example");
         world.tenure.write(|tx| tx.upsert_contact(world.customer, &draft).map(drop))
+    }),
+    ("record metrics", |world| {
+        let reading = |name: &str| NewMetric::new(world.customer, name, 0.5, BEGINNING);
+        world.tenure.write(|tx| tx.record_metrics(&[reading("a"), reading("b")]).map(drop))
+    }),
+    ("record an activity", |world| {
+        let login = NewActivity::login("u_1").at(BEGINNING).key("login");
+        world.tenure.write(|tx| tx.record_activity(world.customer, &login).map(drop))
+    }),
+    ("record a ticket", |world| {
+        let ticket = TicketDraft::default().opened_at(BEGINNING).csat(4_i64);
+        world.tenure.write(|tx| tx.upsert_ticket(world.customer, "t_1", &ticket).map(drop))
+    }),
+    ("ask to cancel", |world| {
+        world.tenure.write(|tx| tx.request_cancellation(world.customer, "Too dear").map(drop))
     }),
     ("award a flair", |world| {
         let flair = NewFlair {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tenure::store::sqlite::SqliteStore;
-use tenure::{AccessPatch, CustomerDraft, CustomerId, FeatureDraft, Quantity, Tenure};
+use tenure::{AccessPatch, Builder, CustomerDraft, CustomerId, FeatureDraft, Quantity, Tenure};
 
 /// Where a child finds the store.
 const STORE: &str = "TENURE_TEST_STORE";
@@ -27,9 +27,15 @@ pub fn start(test: &str, store: &Path, part: &str) -> Child {
 
 /// In a child: the store, and what it has to know. None in a run of all ignored tests.
 pub fn part() -> Option<(Tenure, String)> {
+    part_with(|builder, _| builder)
+}
+
+/// The same, by a handle with more than the defaults; it is told where the store is.
+pub fn part_with(with: impl FnOnce(Builder, &Path) -> Builder) -> Option<(Tenure, String)> {
     let path = std::env::var_os(STORE)?;
-    let store = SqliteStore::open(path).unwrap();
-    Some((Tenure::open(store).unwrap(), std::env::var(PART).unwrap()))
+    let builder = Tenure::builder(SqliteStore::open(&path).unwrap());
+    let tenure = with(builder, Path::new(&path)).open().unwrap();
+    Some((tenure, std::env::var(PART).unwrap()))
 }
 
 /// A new store with one customer, known as [`ORG`], and so many credits for life.

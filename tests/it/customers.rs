@@ -303,8 +303,12 @@ fn every_action_leads_where_the_table_says_and_nowhere_else(world: &World) {
                     let rests = ["suspended", "inactive", "churned"].contains(to);
                     assert_eq!(moved.is_active, !rests, "{to}");
                     let converted = action == "activate" && ["prospect", "lead"].contains(&from);
-                    let expected =
-                        if converted { vec![event, "customer.converted"] } else { vec![event] };
+                    let mut expected = vec![event];
+                    if moved.stage != before.stage {
+                        expected.push("customer.stage_changed");
+                        expected.extend(["workflow.requested"; 2]);
+                    }
+                    expected.extend(converted.then_some("customer.converted"));
                     assert_eq!(told, expected, "{from} {action}");
                 }
                 (None, Ok(same)) if own => assert!(same == before && told.is_empty()),

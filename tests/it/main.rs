@@ -24,14 +24,18 @@
 #[macro_use]
 mod support;
 
+mod activity;
 mod aliases;
 mod bad_input;
 mod batch;
 mod billing;
 mod calendar_facts;
+#[cfg(feature = "sqlite")]
+mod channel_processes;
 mod checks;
 #[cfg(feature = "sqlite")]
 mod child;
+mod churn;
 mod cloud_events;
 mod concurrency;
 mod conformance;
@@ -40,21 +44,32 @@ mod corrections;
 mod custom_store;
 mod customers;
 mod delivery;
+mod denials;
 mod duplicates;
 mod edges;
+mod engagement;
 mod entitlements;
 mod events;
+mod expansion;
+mod facts;
+mod fed;
 mod grant_facts;
 mod grants;
+mod health;
+mod health_facts;
+mod health_laws;
 mod histories;
 mod history;
 mod holds;
 mod idempotency_facts;
+mod interventions;
 #[cfg(feature = "sqlite")]
 mod kill;
 #[cfg(feature = "sqlite")]
 mod kill_tickets;
+mod leads;
 mod levels;
+mod lifecycle;
 mod link_index;
 mod link_promises;
 mod link_quality;
@@ -62,19 +77,27 @@ mod link_questions;
 mod links;
 mod many_grants;
 mod metered;
+mod metrics;
 mod model;
 mod nouns;
+mod nps;
+mod nps_reports;
 mod onboarding;
 mod orgs;
 mod periods;
 #[cfg(feature = "sqlite")]
 mod processes;
 mod random;
+mod revenue;
+mod revenue_facts;
+mod revenue_histories;
 mod sealed;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod statistics;
 mod subscriptions;
 mod tampered;
+mod tasks;
 mod thresholds;
 mod tick;
 mod tidy;

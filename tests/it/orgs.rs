@@ -5,9 +5,10 @@ use serde_json::json;
 use tenure::{
     AccessPatch, AliasId, AliasKind, BillingCycle, ContactDraft, ContactId, Correction,
     CustomerAction, CustomerDraft, CustomerId, EntitlementId, Error, EventId, ExternalId,
-    FeatureDraft, Hints, MeterFailure, NewFlair, NewGrant, NewLink, NewSubscription,
-    NewUsageRecord, Onboard, PeriodType, Quantity, ResetPeriod, Result, SubscriptionAction,
-    SubscriptionId, Tenure, TierDraft, TierFeature, Track, UsageQuery, UserDraft, UserId, When,
+    FeatureDraft, Hints, InvoiceDraft, MeterFailure, NewActivity, NewFlair, NewGrant, NewLink,
+    NewSubscription, NewTask, NewUsageRecord, NpsResponseDraft, NpsSurveyDraft, Onboard,
+    OrderDraft, PeriodType, Quantity, ResetPeriod, Result, SubscriptionAction, SubscriptionId,
+    Tenure, TicketDraft, TierDraft, TierFeature, Track, UsageQuery, UserDraft, UserId, When,
 };
 use uuid::Uuid;
 
@@ -71,6 +72,8 @@ fn tour_of(tenure: &Tenure, till: &Till, mark: &str) -> Result<Ids> {
         .metadata(document(json!({ "mark": mark })));
     let customer = tenure.write(|tx| tx.create_customer(&draft))?.id;
     let other = tenure.write(|tx| tx.create_customer(&CustomerDraft::named(text("Globex"))))?.id;
+    write(&mut |tx| crate::expansion::tour(tx, customer, user.id, mark))?;
+    write(&mut |tx| crate::leads::tour(tx, other, mark))?;
     let contact = tenure.write(|tx| {
         tx.update_customer(customer, &CustomerDraft::default().industry(text("rockets")))?;
         tx.regenerate_display_name(customer)?;
@@ -149,6 +152,36 @@ fn tour_of(tenure: &Tenure, till: &Till, mark: &str) -> Result<Ids> {
         tx.finalize_usage(over.id).map(drop)
     })?;
 
+    write(&mut |tx| {
+        let now = tx.now();
+        let upset = TicketDraft::default().opened_at(now).subject(text("help"));
+        tx.record_metric(customer, "seats", 3.0, now)?;
+        tx.record_activity(customer, &NewActivity::login(token("u")).key(token("k")))?;
+        tx.upsert_order(
+            customer,
+            &token("o"),
+            &OrderDraft::default().total(eur(9)).placed_at(now),
+        )?;
+        tx.upsert_order(customer, &token("o"), &OrderDraft::default().total(eur(8)))?;
+        tx.upsert_invoice(customer, &token("i"), &InvoiceDraft::default().amount(eur(9)))?;
+        tx.upsert_invoice(customer, &token("i"), &InvoiceDraft::default().status("failed"))?;
+        tx.upsert_ticket(customer, &token("t"), &upset)?;
+        tx.request_cancellation(customer, &text("reason"))?;
+        tx.withdraw_cancellation(customer).map(drop)
+    })?;
+    tenure.check(other, &sso)?;
+    tenure.flush_denials()?;
+
+    write(&mut |tx| {
+        let survey = tx.send_nps_survey(&NpsSurveyDraft::to(customer, token("quarterly")))?;
+        let answer = NpsResponseDraft::to(survey.id, 2).feedback(text("slow"));
+        let answer = tx.record_nps_response(&answer)?;
+        tx.follow_up_response(answer.id, &text("called"))?;
+        tx.record_nps_response(&NpsResponseDraft::of(other, 10).feedback(text("quick")))?;
+        let task = tx.create_task(&NewTask::new(customer, token("call"), text("call")))?;
+        tx.reassign_task(task.id, Some(user.id)).map(drop)
+    })?;
+
     let request =
         Onboard::org(token("org_4")).company(text("Hooli")).contact(email("gavin"), text("Gavin"));
     tenure.onboard(&request)?;
@@ -168,6 +201,7 @@ fn tour_of(tenure: &Tenure, till: &Till, mark: &str) -> Result<Ids> {
         }
         tx.ensure_account(&email("new"), None).map(|it| it.id)
     })?;
+    write(&mut |tx| crate::health::tour(tx, customer, mark))?;
     write(&mut |tx| {
         tx.delete_customer(gone)?;
         tx.restore_customer(gone)?;
@@ -274,6 +308,12 @@ fn asked(tenure: &Tenure, of: [Uuid; 6]) -> Vec<Result<String>> {
         read(&|view| Ok(json!(view.usage_periods(customer, PeriodType::Day, 9, None)?))),
         read(&|view| Ok(json!(view.usage_report(customer, &report)?))),
         read(&|view| Ok(json!(view.preview_downgrade(customer, "starter", When::Now)?))),
+        read(&|view| crate::health::told(view, customer)),
+        read(&|view| Ok(json!(view.health_as_of(customer, now)?))),
+        read(&|view| Ok(json!(view.simulate_health(customer, &tenure::Figures::default())?))),
+        write(&|tx| tx.score_health(customer).map(drop)),
+        write(&|tx| tx.override_health(customer, 1, "x", now + time::Duration::DAY).map(drop)),
+        write(&|tx| tx.lift_health_override(customer).map(drop)),
         write(&|tx| tx.record_usage(customer, PeriodType::Day, &record).map(drop)),
         write(&|tx| tx.aggregate_usage(customer, PeriodType::Day, tx.now()).map(drop)),
         write(&|tx| {

@@ -10,8 +10,8 @@ use tenure::{
     Access, BillingCycle, BillingGateway, Builder, CheckoutSession, Customer, CustomerDraft,
     CustomerId, Document, Error, ErrorCode, Event, ExternalId, FeatureDraft, GatewaySubscription,
     HistoryFilter, Line, MeterEvent, MeterFailure, Money, PAGE_MAX, PeriodType, ResetPeriod,
-    Result, Store, SubscriptionStatus, Tenure, TierDraft, TierFeature, Track, Tx, UsageEventId,
-    UsagePeriod, View,
+    Result, Store, SubscriptionStatus, TaskFilter, Tenure, TierDraft, TierFeature, Track, Tx,
+    UsageEventId, UsagePeriod, View,
 };
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
@@ -230,6 +230,9 @@ pub fn dump(tenure: &Tenure) -> String {
         })];
         for customer in view.customers(None, PAGE_MAX, None)?.items {
             let id = customer.id;
+            let mut facts = view.customer_facts(id)?;
+            // The checks below are denied too, and counted.
+            facts.blocked.clear();
             let mut usage = Vec::new();
             for feature in &features.items {
                 let (code, filter) = (feature.code.as_str(), HistoryFilter::default());
@@ -250,13 +253,36 @@ pub fn dump(tenure: &Tenure) -> String {
                 "billing": view.billing_status(id)?,
                 "displayNames": view.display_names(id)?,
                 "flairs": view.flairs(id, None)?,
+                "opportunities": view.expansion_opportunities(id, PAGE_MAX, None)?,
+                "leadScores": view.lead_scores(id, PAGE_MAX, None)?,
+                "leadQualifications": view.lead_qualifications(id, PAGE_MAX, None)?,
+                "orders": view.orders(id, PAGE_MAX, None)?,
+                "invoices": view.invoices(id, PAGE_MAX, None)?,
+                "tickets": view.tickets(id, PAGE_MAX, None)?,
+                "activities": view.activities(id, None, PAGE_MAX, None)?,
+                "daily": view.daily_activity(id, PAGE_MAX, None)?,
+                "facts": facts,
                 "usagePeriods": usage_periods(view, id)?,
+                "journey": view.journey(id)?,
+                "stages": view.stage_history(id, PAGE_MAX, None)?,
+                "health": crate::health::told(view, id)?,
+                "signals": view.churn_signals(id, PAGE_MAX, None)?,
+                "interventions": interventions(view, id)?,
+                "tasks": view.tasks(&TaskFilter::of(id), PAGE_MAX, None)?,
+                "npsSurveys": view.nps_surveys(id, PAGE_MAX, None)?,
+                "npsResponses": view.nps_responses(id, PAGE_MAX, None)?,
+                "npsStanding": view.nps_standing(id)?,
             }));
         }
         Ok::<_, Error>(all)
     });
     let all = json!([all.unwrap(), events(tenure), tenure.verify(|_| ()).unwrap()]);
     serde_json::to_string_pretty(&all).unwrap()
+}
+
+fn interventions(view: &View<'_>, id: CustomerId) -> Result<Vec<Value>> {
+    let all = view.interventions(id, PAGE_MAX, None)?.items.into_iter();
+    all.map(|it| Ok(json!([it, view.intervention_actions(it.id)?]))).collect()
 }
 
 fn usage_periods(view: &View<'_>, id: CustomerId) -> Result<Vec<UsagePeriod>> {

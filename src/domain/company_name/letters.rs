@@ -1,13 +1,13 @@
 //! Letters of all scripts, as far as names are compared by them.
 
 #[cfg(feature = "unicode")]
-pub(super) fn composed(text: &str) -> String {
+pub(crate) fn composed(text: &str) -> String {
     use unicode_normalization::UnicodeNormalization;
     text.nfkc().collect()
 }
 
 #[cfg(not(feature = "unicode"))]
-pub(super) fn composed(text: &str) -> String {
+pub(crate) fn composed(text: &str) -> String {
     text.to_owned()
 }
 
@@ -63,7 +63,7 @@ pub(super) fn is_part_of_word(c: char) -> bool {
 
 /// Letters and digits, and the marks of scripts that cannot be read without them (from Devanagari
 /// to Tibetan, Burmese, Khmer, the voicing marks of kana).
-pub(super) fn is_letter(c: char) -> bool {
+pub(crate) fn is_letter(c: char) -> bool {
     let mark = matches!(c,
         '\u{900}'..='\u{fff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
         | '\u{3099}' | '\u{309a}');
