@@ -406,7 +406,7 @@ mod tests {
             prop_assert!(score <= 100);
             for place in 0..4 {
                 let mut raised = counts;
-                raised[place] += more[place];
+                raised[place] = raised[place].saturating_add(more[place]);
                 prop_assert!(metrics(raised, rates).score() >= score);
             }
             for place in 0..2 {

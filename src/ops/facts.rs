@@ -206,13 +206,13 @@ mod tests {
                     }
                     if has(3) {
                         tx.add_subscription(id, &NewSubscription::to("pro"))?;
-                        tx.track(&Track::new(id, "credits").quantity(number % 9 + 1))?;
+                        tx.track(&Track::new(id, "credits").quantity(number.rem_euclid(9).max(1)))?;
                     }
                     for ticket in 0..number % 4 {
                         let draft = TicketDraft::default().opened_at(noon).csat(3_i64);
                         let id_of = format!("{number}-{ticket}");
                         tx.upsert_ticket(id, &id_of, &draft)?;
-                        let due = noon - Duration::DAY;
+                        let due = noon.saturating_sub(Duration::DAY);
                         let draft = InvoiceDraft::default().amount(euros).due_at(due);
                         tx.upsert_invoice(id, &id_of, &draft)?;
                     }

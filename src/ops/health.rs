@@ -80,7 +80,7 @@ impl View<'_> {
     ///
     /// ```
     /// # use tenure::store::memory::MemoryStore;
-    /// # use tenure::{CustomerDraft, Figure, FigureSource, Figures, HealthComponent, HealthMetric};
+    /// # use tenure::{CustomerDraft, HealthComponent, HealthMetric};
     /// # use tenure::{HealthModel, HealthScope, Tenure};
     /// # let tenure = Tenure::open(MemoryStore::new())?;
     /// # let metric = HealthMetric::higher("visits", 20.0, 1.0);
@@ -90,13 +90,13 @@ impl View<'_> {
     /// #     tx.create_customer(&CustomerDraft::named("Acme"))
     /// # })?.id;
     /// # let visits = |value| {
-    /// #     let (at, source) = (tenure.now(), FigureSource::Host);
-    /// #     let mut figures = Figures::default();
-    /// #     figures.set("visits", Figure { value, at, source });
-    /// #     figures
+    /// #     tenure.write(|tx| {
+    /// #         tx.record_metric(acme, "visits", value, tx.now())?;
+    /// #         tx.score_health(acme)
+    /// #     })
     /// # };
-    /// tenure.write(|tx| tx.score_health_with(acme, &visits(20.0)))?;
-    /// tenure.write(|tx| tx.score_health_with(acme, &visits(15.0)))?;
+    /// visits(20.0)?;
+    /// visits(15.0)?;
     /// let health = tenure.read(|view| view.health(acme))?.unwrap();
     /// assert_eq!(health.score, Some(75));
     /// assert_eq!(health.health.risk_factors[0].to_string(), "usage fell from 100 to 75");
@@ -126,7 +126,7 @@ impl View<'_> {
     ///
     /// ```
     /// # use tenure::store::memory::MemoryStore;
-    /// # use tenure::{CustomerDraft, Figure, FigureSource, Figures, HealthComponent, HealthMetric};
+    /// # use tenure::{CustomerDraft, HealthComponent, HealthMetric};
     /// # use tenure::{HealthModel, HealthScope, Tenure};
     /// # let tenure = Tenure::open(MemoryStore::new())?;
     /// # let metric = HealthMetric::higher("visits", 20.0, 1.0);
@@ -136,14 +136,14 @@ impl View<'_> {
     /// #     tx.create_customer(&CustomerDraft::named("Acme"))
     /// # })?.id;
     /// # let visits = |value| {
-    /// #     let (at, source) = (tenure.now(), FigureSource::Host);
-    /// #     let mut figures = Figures::default();
-    /// #     figures.set("visits", Figure { value, at, source });
-    /// #     figures
+    /// #     tenure.write(|tx| {
+    /// #         tx.record_metric(acme, "visits", value, tx.now())?;
+    /// #         tx.score_health(acme)
+    /// #     })
     /// # };
-    /// tenure.write(|tx| tx.score_health_with(acme, &visits(20.0)))?;
-    /// tenure.write(|tx| tx.score_health_with(acme, &visits(15.0)))?;
-    /// tenure.write(|tx| tx.score_health_with(acme, &visits(15.0)))?;
+    /// visits(20.0)?;
+    /// visits(15.0)?;
+    /// visits(15.0)?;
     /// let history = tenure.read(|view| view.health_history(acme, 10, None))?.items;
     /// let scores: Vec<_> = history.iter().map(|it| it.score).collect();
     /// assert_eq!(scores, [Some(75), Some(100)]);

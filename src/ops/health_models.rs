@@ -43,7 +43,7 @@ impl View<'_> {
     ///
     /// ```
     /// # use tenure::store::memory::MemoryStore;
-    /// # use tenure::{CustomerDraft, Figure, FigureSource, Figures, HealthComponent, HealthMetric};
+    /// # use tenure::{CustomerDraft, HealthComponent, HealthMetric};
     /// # use tenure::{HealthModel, HealthScope, Tenure};
     /// # let tenure = Tenure::open(MemoryStore::new())?;
     /// # let metric = HealthMetric::higher("visits", 20.0, 1.0);
@@ -53,10 +53,10 @@ impl View<'_> {
     /// #     tx.create_customer(&CustomerDraft::named("Acme"))
     /// # })?.id;
     /// # let visits = |value| {
-    /// #     let (at, source) = (tenure.now(), FigureSource::Host);
-    /// #     let mut figures = Figures::default();
-    /// #     figures.set("visits", Figure { value, at, source });
-    /// #     figures
+    /// #     tenure.write(|tx| {
+    /// #         tx.record_metric(acme, "visits", value, tx.now())?;
+    /// #         tx.score_health(acme)
+    /// #     })
     /// # };
     /// let models = tenure.read(|view| view.health_models())?;
     /// assert_eq!((models[0].name.as_str(), models[0].version), ("visits", 1));
@@ -74,7 +74,7 @@ impl View<'_> {
     ///
     /// ```
     /// # use tenure::store::memory::MemoryStore;
-    /// # use tenure::{CustomerDraft, Figure, FigureSource, Figures, HealthComponent, HealthMetric};
+    /// # use tenure::{CustomerDraft, HealthComponent, HealthMetric};
     /// # use tenure::{HealthModel, HealthScope, Tenure};
     /// # let tenure = Tenure::open(MemoryStore::new())?;
     /// # let metric = HealthMetric::higher("visits", 20.0, 1.0);
@@ -84,13 +84,13 @@ impl View<'_> {
     /// #     tx.create_customer(&CustomerDraft::named("Acme"))
     /// # })?.id;
     /// # let visits = |value| {
-    /// #     let (at, source) = (tenure.now(), FigureSource::Host);
-    /// #     let mut figures = Figures::default();
-    /// #     figures.set("visits", Figure { value, at, source });
-    /// #     figures
+    /// #     tenure.write(|tx| {
+    /// #         tx.record_metric(acme, "visits", value, tx.now())?;
+    /// #         tx.score_health(acme)
+    /// #     })
     /// # };
-    /// tenure.write(|tx| tx.score_health_with(acme, &visits(20.0)))?;
-    /// tenure.write(|tx| tx.score_health_with(acme, &visits(15.0)))?;
+    /// visits(20.0)?;
+    /// visits(15.0)?;
     /// let model = tenure.read(|view| {
     ///     let record = view.health_history(acme, 1, None)?.items.remove(0);
     ///     view.health_model(record.model_id)
@@ -221,7 +221,7 @@ impl Tx<'_> {
     ///
     /// ```
     /// # use tenure::store::memory::MemoryStore;
-    /// # use tenure::{CustomerDraft, Figure, FigureSource, Figures, HealthComponent, HealthMetric};
+    /// # use tenure::{CustomerDraft, HealthComponent, HealthMetric};
     /// # use tenure::{HealthModel, HealthScope, Tenure};
     /// # let tenure = Tenure::open(MemoryStore::new())?;
     /// # let metric = HealthMetric::higher("visits", 20.0, 1.0);
@@ -231,10 +231,10 @@ impl Tx<'_> {
     /// #     tx.create_customer(&CustomerDraft::named("Acme"))
     /// # })?.id;
     /// # let visits = |value| {
-    /// #     let (at, source) = (tenure.now(), FigureSource::Host);
-    /// #     let mut figures = Figures::default();
-    /// #     figures.set("visits", Figure { value, at, source });
-    /// #     figures
+    /// #     tenure.write(|tx| {
+    /// #         tx.record_metric(acme, "visits", value, tx.now())?;
+    /// #         tx.score_health(acme)
+    /// #     })
     /// # };
     /// tenure.write(|tx| tx.retire_health_model("visits"))?;
     /// assert!(tenure.read(|view| view.health_models())?.is_empty());

@@ -78,7 +78,7 @@ impl View<'_> {
     ///
     /// ```
     /// # use tenure::store::memory::MemoryStore;
-    /// # use tenure::{CustomerDraft, Figure, FigureSource, Figures, HealthComponent, HealthMetric};
+    /// # use tenure::{CustomerDraft, HealthComponent, HealthMetric};
     /// # use tenure::{HealthModel, HealthScope, Tenure};
     /// # let tenure = Tenure::open(MemoryStore::new())?;
     /// # let metric = HealthMetric::higher("visits", 20.0, 1.0);
@@ -88,13 +88,13 @@ impl View<'_> {
     /// #     tx.create_customer(&CustomerDraft::named("Acme"))
     /// # })?.id;
     /// # let visits = |value| {
-    /// #     let (at, source) = (tenure.now(), FigureSource::Host);
-    /// #     let mut figures = Figures::default();
-    /// #     figures.set("visits", Figure { value, at, source });
-    /// #     figures
+    /// #     tenure.write(|tx| {
+    /// #         tx.record_metric(acme, "visits", value, tx.now())?;
+    /// #         tx.score_health(acme)
+    /// #     })
     /// # };
-    /// tenure.write(|tx| tx.score_health_with(acme, &visits(20.0)))?;
-    /// tenure.write(|tx| tx.score_health_with(acme, &visits(15.0)))?;
+    /// visits(20.0)?;
+    /// visits(15.0)?;
     /// let why = tenure.read(|view| view.explain_health(acme))?.unwrap();
     /// assert_eq!((why.shares[0].share, why.gains[0].gain), (75.0, 25.0));
     /// # Ok::<_, tenure::Error>(())
@@ -144,7 +144,7 @@ impl View<'_> {
     ///
     /// ```
     /// # use tenure::store::memory::MemoryStore;
-    /// # use tenure::{CustomerDraft, Figure, FigureSource, Figures, HealthComponent, HealthMetric};
+    /// # use tenure::{CustomerDraft, HealthComponent, HealthMetric};
     /// # use tenure::{HealthModel, HealthScope, Tenure};
     /// # let tenure = Tenure::open(MemoryStore::new())?;
     /// # let metric = HealthMetric::higher("visits", 20.0, 1.0);
@@ -154,13 +154,13 @@ impl View<'_> {
     /// #     tx.create_customer(&CustomerDraft::named("Acme"))
     /// # })?.id;
     /// # let visits = |value| {
-    /// #     let (at, source) = (tenure.now(), FigureSource::Host);
-    /// #     let mut figures = Figures::default();
-    /// #     figures.set("visits", Figure { value, at, source });
-    /// #     figures
+    /// #     tenure.write(|tx| {
+    /// #         tx.record_metric(acme, "visits", value, tx.now())?;
+    /// #         tx.score_health(acme)
+    /// #     })
     /// # };
-    /// tenure.write(|tx| tx.score_health_with(acme, &visits(20.0)))?;
-    /// tenure.write(|tx| tx.score_health_with(acme, &visits(15.0)))?;
+    /// visits(20.0)?;
+    /// visits(15.0)?;
     /// let before = tenure.now() - time::Duration::DAY;
     /// assert_eq!(tenure.read(|view| view.health_as_of(acme, tenure.now()))?.score, Some(75));
     /// assert_eq!(tenure.read(|view| view.health_as_of(acme, before))?.score, None);
@@ -197,7 +197,7 @@ impl View<'_> {
     ///
     /// ```
     /// # use tenure::store::memory::MemoryStore;
-    /// # use tenure::{CustomerDraft, Figure, FigureSource, Figures, HealthComponent, HealthMetric};
+    /// # use tenure::{CustomerDraft, HealthComponent, HealthMetric};
     /// # use tenure::{HealthModel, HealthScope, Tenure};
     /// # let tenure = Tenure::open(MemoryStore::new())?;
     /// # let metric = HealthMetric::higher("visits", 20.0, 1.0);
@@ -207,13 +207,13 @@ impl View<'_> {
     /// #     tx.create_customer(&CustomerDraft::named("Acme"))
     /// # })?.id;
     /// # let visits = |value| {
-    /// #     let (at, source) = (tenure.now(), FigureSource::Host);
-    /// #     let mut figures = Figures::default();
-    /// #     figures.set("visits", Figure { value, at, source });
-    /// #     figures
+    /// #     tenure.write(|tx| {
+    /// #         tx.record_metric(acme, "visits", value, tx.now())?;
+    /// #         tx.score_health(acme)
+    /// #     })
     /// # };
-    /// tenure.write(|tx| tx.score_health_with(acme, &visits(20.0)))?;
-    /// tenure.write(|tx| tx.score_health_with(acme, &visits(15.0)))?;
+    /// visits(20.0)?;
+    /// visits(15.0)?;
     /// let moved = tenure.read(|view| {
     ///     let history = view.health_history(acme, 2, None)?.items;
     ///     view.health_difference(history[1].id, history[0].id)
@@ -279,7 +279,7 @@ impl View<'_> {
     ///
     /// ```
     /// # use tenure::store::memory::MemoryStore;
-    /// # use tenure::{CustomerDraft, Figure, FigureSource, Figures, HealthComponent, HealthMetric};
+    /// # use tenure::{CustomerDraft, HealthComponent, HealthMetric};
     /// # use tenure::{HealthModel, HealthScope, Tenure};
     /// # let tenure = Tenure::open(MemoryStore::new())?;
     /// # let metric = HealthMetric::higher("visits", 20.0, 1.0);
@@ -289,13 +289,13 @@ impl View<'_> {
     /// #     tx.create_customer(&CustomerDraft::named("Acme"))
     /// # })?.id;
     /// # let visits = |value| {
-    /// #     let (at, source) = (tenure.now(), FigureSource::Host);
-    /// #     let mut figures = Figures::default();
-    /// #     figures.set("visits", Figure { value, at, source });
-    /// #     figures
+    /// #     tenure.write(|tx| {
+    /// #         tx.record_metric(acme, "visits", value, tx.now())?;
+    /// #         tx.score_health(acme)
+    /// #     })
     /// # };
-    /// tenure.write(|tx| tx.score_health_with(acme, &visits(20.0)))?;
-    /// tenure.write(|tx| tx.score_health_with(acme, &visits(15.0)))?;
+    /// visits(20.0)?;
+    /// visits(15.0)?;
     /// let metric = HealthMetric::higher("visits", 30.0, 1.0);
     /// let strict = HealthModel::of([HealthComponent::new("usage", 1.0).metric(metric)]);
     /// let tests = tenure.read(|view| view.back_test_health(&strict, Some(acme), 10, None))?.items;

