@@ -44,7 +44,7 @@ pub use domain::churn::intervention::{
     InterventionStatus, OfferAnswer,
 };
 pub use domain::churn::playbook::{
-    Condition, Playbook, PlaybookAction, PlaybookId, PlaybookOwner, Timing,
+    ActionTiming, Condition, Playbook, PlaybookAction, PlaybookId, PlaybookOwner,
 };
 pub use domain::churn::playbook_draft::{ActionDraft, PlaybookDraft};
 pub use domain::churn::rules::ChurnRules;

@@ -3,7 +3,7 @@
 use crate::domain::churn::intervention::{
     ActionStatus, Intervention, InterventionAction, InterventionId, InterventionStatus,
 };
-use crate::domain::churn::playbook::Timing;
+use crate::domain::churn::playbook::ActionTiming;
 use crate::domain::churn::schedule::{advance, begin, later};
 use crate::domain::churn::signals::{ChurnSignalId, SignalKind};
 use crate::domain::customer::{Customer, CustomerId};
@@ -102,7 +102,7 @@ impl Tx<'_> {
         self.put(&intervention)?;
         for mut action in self.view().actions_of(id)? {
             let is_welcome = status == InterventionStatus::Succeeded
-                && action.timing == Timing::NextLogin
+                && action.timing == ActionTiming::NextLogin
                 && action.due_at.is_some();
             if action.status.is_settled() || action.holder.is_some() || is_welcome {
                 continue;

@@ -2,7 +2,7 @@
 
 use crate::domain::churn::intervention::InterventionStatus;
 use crate::domain::churn::intervention::{ActionStatus, Intervention, InterventionAction};
-use crate::domain::churn::playbook::{Playbook, Timing};
+use crate::domain::churn::playbook::{ActionTiming, Playbook};
 use crate::domain::churn::schedule::later;
 use crate::domain::customer::Customer;
 use crate::domain::text::{Code, Note};
@@ -103,7 +103,7 @@ impl Tx<'_> {
             self.end_intervention(intervention.clone(), status, why)?;
         }
         let current = self.require::<InterventionAction>(action.id)?;
-        let is_wanted = intervention.is_open() || current.timing == Timing::NextLogin;
+        let is_wanted = intervention.is_open() || current.timing == ActionTiming::NextLogin;
         match customer {
             _ if current.status.is_settled() => Ok(None),
             Some(customer) if lost.is_none() && is_wanted => {

@@ -63,10 +63,10 @@ impl Tx<'_> {
     ///
     /// ```
     /// use tenure::store::memory::MemoryStore;
-    /// use tenure::{ActionDraft, ChannelKind, PlaybookDraft, SignalKind, Tenure, Timing};
+    /// use tenure::{ActionDraft, ChannelKind, PlaybookDraft, SignalKind, Tenure, ActionTiming};
     ///
     /// let tenure = Tenure::open(MemoryStore::new())?;
-    /// let call = ActionDraft::new("payment_call", ChannelKind::Call, Timing::within_hours(4));
+    /// let call = ActionDraft::new("payment_call", ChannelKind::Call, ActionTiming::within_hours(4));
     /// let ours = PlaybookDraft::new(SignalKind::FailedPayment).timeline_hours(8).action(call);
     /// let playbook = tenure.write(|tx| tx.define_playbook(&ours))?;
     /// assert_eq!((playbook.version, playbook.actions.len()), (2, 1));

@@ -71,7 +71,7 @@ impl Tx<'_> {
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] with every fault; [`Error::Taken`] when a paid one
     /// of this product runs already, or Stripe's id or the checkout session is recorded already;
-    /// [`Error::StageRule`] for a free one.
+    /// [`Error::Rule`] for a free one.
     pub fn add_subscription(
         &mut self,
         customer: CustomerId,
@@ -101,7 +101,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]; [`Error::StageRule`] when there is no period whose end could be waited for,
+    /// [`Error::NotFound`]; [`Error::Rule`] when there is no period whose end could be waited for,
     /// or it is the free one.
     pub fn cancel_subscription(&mut self, id: SubscriptionId, when: When) -> Result<Subscription> {
         let mut subscription = self.view().subscription(id)?;
@@ -136,7 +136,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::NotFound`]; [`Error::InvalidTransition`]; [`Error::StageRule`] when it is the free one;
+    /// [`Error::NotFound`]; [`Error::InvalidTransition`]; [`Error::Rule`] when it is the free one;
     /// [`Error::Taken`] when it is activated while a paid one of its product runs.
     pub fn move_subscription(
         &mut self,

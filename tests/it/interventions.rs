@@ -8,10 +8,10 @@ use tenure::channel::FakeChannel;
 use tenure::domain::facts::names;
 use tenure::store::memory::MemoryStore;
 use tenure::{
-    ActionDraft, ActionStatus, Channel, ChannelFailure, ChannelKind, Condition, ContactDraft,
-    CustomerAction, CustomerDraft, CustomerId, Delivered, ErrorCode, Intervention,
+    ActionDraft, ActionStatus, ActionTiming, Channel, ChannelFailure, ChannelKind, Condition,
+    ContactDraft, CustomerAction, CustomerDraft, CustomerId, Delivered, ErrorCode, Intervention,
     InterventionAction, InterventionStatus, OfferAnswer, OutboundMessage, PlaybookDraft,
-    SignalKind, Tenure, Timing, UserDraft,
+    SignalKind, Tenure, UserDraft,
 };
 use time::Duration;
 
@@ -386,7 +386,7 @@ fn there_is_one_intervention_for_a_customer_and_signal(world: &World) {
 
 fn an_intervention_keeps_the_playbook_that_it_was_started_with(world: &World) {
     let (_, first) = begun(world, SignalKind::FailedPayment);
-    let call = ActionDraft::new("payment_call", ChannelKind::Call, Timing::within_hours(4));
+    let call = ActionDraft::new("payment_call", ChannelKind::Call, ActionTiming::within_hours(4));
     let draft = PlaybookDraft::new(SignalKind::FailedPayment).name("Ours").action(call);
     let ours = world.done(|tx| tx.define_playbook(&draft));
     assert_eq!((ours.version, ours.owner.as_str()), (2, "csm"));
@@ -450,8 +450,8 @@ fn what_a_person_notes_is_checked(world: &World) {
 fn a_condition_that_is_not_met_when_it_falls_due_is_met_later(world: &World) {
     let act = |name: &str, timing| ActionDraft::new(name, ChannelKind::Call, timing);
     let draft = PlaybookDraft::new(SignalKind::CompetitorMention)
-        .action(act("ask", Timing::Immediately))
-        .action(act("offer", Timing::after_hours(1)).only_if(Condition::OpenToOffer));
+        .action(act("ask", ActionTiming::Immediately))
+        .action(act("offer", ActionTiming::after_hours(1)).only_if(Condition::OpenToOffer));
     world.done(|tx| tx.define_playbook(&draft));
     let (_, course) = begun(world, SignalKind::CompetitorMention);
     world.clock.advance(Duration::hours(5));

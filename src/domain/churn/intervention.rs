@@ -1,6 +1,6 @@
 //! Interventions: a playbook at work for one customer, and what it has done.
 
-use super::playbook::{Condition, PlaybookAction, PlaybookId, PlaybookOwner, Timing};
+use super::playbook::{ActionTiming, Condition, PlaybookAction, PlaybookId, PlaybookOwner};
 use super::signals::{ChurnSignalId, SignalKind};
 use crate::domain::channel::ChannelKind;
 use crate::domain::customer::CustomerId;
@@ -149,7 +149,7 @@ noun! {
         /// What is said.
         template: Option<Code> => ["reengagement_7_days"],
         /// When, as the playbook says.
-        timing: Timing => ["{\"kind\":\"immediately\"}"],
+        timing: ActionTiming => ["{\"kind\":\"immediately\"}"],
         /// What it depends on besides.
         condition: Option<Condition> => ["no_response"],
         /// Where it stands.

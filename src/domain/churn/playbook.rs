@@ -41,7 +41,7 @@ words! {
 /// When an action falls due. Times count from the start of the intervention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Timing {
+pub enum ActionTiming {
     /// At once.
     Immediately,
     /// When what comes before it is done; at the latest after so many minutes, which is its deadline.
@@ -64,7 +64,7 @@ pub enum Timing {
     DuringPrevious,
 }
 
-impl Timing {
+impl ActionTiming {
     /// A deadline after so many hours.
     #[must_use]
     pub const fn within_hours(hours: u32) -> Self {
@@ -92,12 +92,12 @@ pub struct PlaybookAction {
     /// What is said; an email and an in-app message have one.
     pub template: Option<Code>,
     /// When.
-    pub timing: Timing,
+    pub timing: ActionTiming,
     /// What it depends on besides.
     pub condition: Option<Condition>,
 }
 
-json_field!(Timing, Vec<PlaybookAction>);
+json_field!(ActionTiming, Vec<PlaybookAction>);
 
 noun! {
     /// One version of what is done about a kind of signal. An intervention keeps the version that it
@@ -146,7 +146,7 @@ impl Playbook {
     /// nobody to tell.
     pub(crate) fn escalation_minutes(&self) -> Option<u32> {
         let minutes = match self.actions.first().map(|action| action.timing) {
-            Some(Timing::Within { minutes }) if self.timeline_minutes == 0 => minutes,
+            Some(ActionTiming::Within { minutes }) if self.timeline_minutes == 0 => minutes,
             _ => self.timeline_minutes,
         };
         (minutes > 0 && self.escalation_path.len() > 1).then_some(minutes)

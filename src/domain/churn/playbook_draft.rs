@@ -1,6 +1,8 @@
 //! Playbooks to be defined: what a host writes, checked as a whole.
 
-use super::playbook::{Condition, Playbook, PlaybookAction, PlaybookId, PlaybookOwner, Timing};
+use super::playbook::{
+    ActionTiming, Condition, Playbook, PlaybookAction, PlaybookId, PlaybookOwner,
+};
 use super::signals::SignalKind;
 use crate::domain::channel::ChannelKind;
 use crate::domain::text::{Code, Name};
@@ -28,7 +30,7 @@ pub struct ActionDraft {
     #[serde(default)]
     pub template: Option<String>,
     /// See [`PlaybookAction::timing`].
-    pub timing: Timing,
+    pub timing: ActionTiming,
     /// See [`PlaybookAction::condition`].
     #[serde(default)]
     pub condition: Option<Condition>,
@@ -37,7 +39,7 @@ pub struct ActionDraft {
 impl ActionDraft {
     /// An action without a template, under no condition.
     #[must_use]
-    pub fn new(action: impl Into<String>, channel: ChannelKind, timing: Timing) -> Self {
+    pub fn new(action: impl Into<String>, channel: ChannelKind, timing: ActionTiming) -> Self {
         Self { action: action.into(), channel, template: None, timing, condition: None }
     }
 
@@ -192,13 +194,13 @@ impl ActionDraft {
             faults.add(at("template"), "", "is required for what is written");
         }
         match self.timing {
-            Timing::Within { minutes: 0 } => {
+            ActionTiming::Within { minutes: 0 } => {
                 faults.add(at("timing"), "0", "needs a deadline after the start");
             }
-            Timing::Within { minutes } | Timing::After { minutes } => {
+            ActionTiming::Within { minutes } | ActionTiming::After { minutes } => {
                 check_minutes(&at("timing"), minutes, faults);
             }
-            Timing::AfterPrevious | Timing::DuringPrevious if order == 1 => {
+            ActionTiming::AfterPrevious | ActionTiming::DuringPrevious if order == 1 => {
                 faults.add(at("timing"), "", "of the first action cannot follow another");
             }
             _ => {}

@@ -1,7 +1,7 @@
 //! The playbooks that tenure brings along: four as customer success is taught, four of its own in
 //! the same form. A host changes one by defining it anew.
 
-use super::playbook::{Condition, PlaybookOwner, Timing};
+use super::playbook::{ActionTiming as Timing, Condition, PlaybookOwner};
 use super::playbook_draft::{ActionDraft, PlaybookDraft};
 use super::signals::SignalKind as K;
 use crate::domain::channel::ChannelKind::{Call, Email, InApp, Meeting};

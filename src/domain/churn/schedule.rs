@@ -1,7 +1,7 @@
 //! When the actions of an intervention fall due.
 
 use super::intervention::{ActionStatus, Intervention, InterventionAction, OfferAnswer};
-use super::playbook::{Condition, Playbook, PlaybookAction, Timing};
+use super::playbook::{ActionTiming, Condition, Playbook, PlaybookAction};
 use crate::domain::text::Note;
 use crate::domain::zone::TimeZone;
 use time::{Duration, OffsetDateTime, PrimitiveDateTime, Time, Weekday};
@@ -26,8 +26,8 @@ pub(crate) fn begin(
 ) -> Vec<InterventionAction> {
     let started = intervention.started_at;
     let deadline = |action: &PlaybookAction| match action.timing {
-        Timing::Within { minutes } => Some(later(started, minutes)),
-        Timing::SameDay => Some(end_of_business(started, zone, business_day_end)),
+        ActionTiming::Within { minutes } => Some(later(started, minutes)),
+        ActionTiming::SameDay => Some(end_of_business(started, zone, business_day_end)),
         _ => None,
     };
     let actions = playbook.actions.iter();
@@ -77,15 +77,15 @@ fn plan(
         settled = settled.and_then(|until| Some(until.max(it.settled_at?)));
     }
     let at = match action.timing {
-        Timing::Immediately => Some(started),
-        Timing::After { minutes } => Some(later(started, minutes)),
-        Timing::Within { .. } | Timing::SameDay => {
+        ActionTiming::Immediately => Some(started),
+        ActionTiming::After { minutes } => Some(later(started, minutes)),
+        ActionTiming::Within { .. } | ActionTiming::SameDay => {
             let latest = action.deadline.unwrap_or(started);
             Some(settled.map_or(latest, |at| at.min(latest)))
         }
-        Timing::NextLogin => course.login_at,
-        Timing::AfterPrevious => previous.map_or(Some(started), |it| it.settled_at),
-        Timing::DuringPrevious => {
+        ActionTiming::NextLogin => course.login_at,
+        ActionTiming::AfterPrevious => previous.map_or(Some(started), |it| it.settled_at),
+        ActionTiming::DuringPrevious => {
             previous.map_or(Some(started), |it| it.executed_at.or(it.settled_at))
         }
     };

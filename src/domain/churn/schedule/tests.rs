@@ -129,7 +129,7 @@ fn conditions_decide_when_they_are_known() {
 
 #[test]
 fn times_are_elapsed_hours_across_the_change_of_clocks_and_the_end_of_a_year() {
-    let call = ActionDraft::new("call", Call, Timing::after_hours(48));
+    let call = ActionDraft::new("call", Call, ActionTiming::after_hours(48));
     let draft = PlaybookDraft::new(SignalKind::FailedPayment).action(call);
     for start in [datetime!(2026-03-28 12:00 UTC), datetime!(2026-12-31 12:00 UTC)] {
         let (_, actions) = begun(&draft, start);
@@ -188,9 +188,9 @@ fn a_playbook_with_faults_is_refused_with_all_of_them() {
         .name("a\nb")
         .timeline_hours(u32::MAX)
         .escalation_path(&["csm", "CSM!", "csm"])
-        .action(ActionDraft::new("Call them", Call, Timing::AfterPrevious))
-        .action(ActionDraft::new("mail", Email, Timing::Within { minutes: 0 }))
-        .action(ActionDraft::new("mail", Email, Timing::after_hours(9_000)).template("ä"));
+        .action(ActionDraft::new("Call them", Call, ActionTiming::AfterPrevious))
+        .action(ActionDraft::new("mail", Email, ActionTiming::Within { minutes: 0 }))
+        .action(ActionDraft::new("mail", Email, ActionTiming::after_hours(9_000)).template("ä"));
     let faults = draft.check(2, START).unwrap_err();
     let fields: Vec<_> = faults.0.iter().map(|fault| fault.field.as_str()).collect();
     let expected = [
@@ -226,7 +226,7 @@ fn a_playbook_comes_from_json() {
     let draft: PlaybookDraft = serde_json::from_str(json).unwrap();
     let playbook = draft.check(3, START).unwrap();
     assert_eq!(playbook.actions[1].order, 2);
-    assert_eq!(playbook.actions[1].timing, Timing::AfterPrevious);
-    assert!(serde_json::from_str::<Timing>(r#"{"kind":"some_day"}"#).is_err());
-    assert!(serde_json::from_str::<Timing>(r#"{"kind":"after","minutes":-1}"#).is_err());
+    assert_eq!(playbook.actions[1].timing, ActionTiming::AfterPrevious);
+    assert!(serde_json::from_str::<ActionTiming>(r#"{"kind":"some_day"}"#).is_err());
+    assert!(serde_json::from_str::<ActionTiming>(r#"{"kind":"after","minutes":-1}"#).is_err());
 }
