@@ -2,6 +2,7 @@
 //!
 //! The columns are the fields of each noun, in its file in `domain/`. The org leads the primary key
 //! and every index without being named. A `sparse` index leaves out rows with a null in it.
+//! A host keeps tables of its own beside these: what it is likely to call one itself has another name.
 
 use crate::domain::activity::{ActiveUser, Activity, DailyActivity};
 use crate::domain::alias::Alias;
@@ -186,17 +187,17 @@ tables! {
     }
     // What customers do, and what is known of them. Written often, referring to customers that the
     // operations have read.
-    Metric "metric" { index ["customer_id", "name", "at"]; }
+    Metric "customer_metric" { index ["customer_id", "name", "at"]; }
     LatestMetrics "latest_metrics" {}
-    Activity "activity" { index ["customer_id", "at"]; }
+    Activity "customer_activity" { index ["customer_id", "at"]; }
     DailyActivity "daily_activity" { index ["customer_id", "day"]; }
-    ActiveUser "active_user" { index ["customer_id", "month"]; }
+    ActiveUser "customer_active_user" { index ["customer_id", "month"]; }
     Order "customer_order" { index ["customer_id", "placed_at"]; }
-    Invoice "invoice" {
+    Invoice "customer_invoice" {
         index ["customer_id", "issued_at"];
         sparse ["unpaid_for"];
     }
-    SupportTicket "ticket" {
+    SupportTicket "support_ticket" {
         index ["customer_id", "opened_at"];
         sparse ["open_for"];
     }
@@ -233,7 +234,7 @@ tables! {
         index ["intervention_id", "order"];
         sparse ["next_attempt_at"] ["announce_at"];
     }
-    Task "task" {
+    Task "success_task" {
         index ["customer_id", "created_at"] ["status", "due_at"] ["created_at"];
         sparse ["assignee", "created_at"] ["assignee", "status", "due_at"];
         references "customer_id" -> "customer";
