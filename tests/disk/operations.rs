@@ -5,8 +5,9 @@
 use crate::world::{BEGINNING, CREDITS, ORG, World};
 use tenure::{
     AccessPatch, AliasKind, Commit, ContactDraft, Correction, CustomerDraft, Error, FeatureDraft,
-    Hints, NewActivity, NewFlair, NewGrant, NewLink, NewMetric, NewSubscription, Onboard, Quantity,
-    Reserve, Result, TicketDraft, TierDraft, TierFeature, Track, UsageResult, UserDraft, When,
+    HealthModel, HealthScope, Hints, NewActivity, NewFlair, NewGrant, NewLink, NewMetric,
+    NewSubscription, NpsResponseDraft, NpsSurveyDraft, Onboard, Quantity, Reserve, Result, Stage,
+    TicketDraft, TierDraft, TierFeature, Track, UsageResult, UserDraft, When,
 };
 use time::Duration;
 
@@ -76,6 +77,37 @@ pub const OPERATIONS: &[Operation] = &[
     ("record a ticket", |world| {
         let ticket = TicketDraft::default().opened_at(BEGINNING).csat(4_i64);
         world.tenure.write(|tx| tx.upsert_ticket(world.customer, "t_1", &ticket).map(drop))
+    }),
+    ("evaluate, and begin to save", |world| {
+        let silent = NewMetric::new(world.customer, "days_since_last_login", 20.0, BEGINNING);
+        world.tenure.write(|tx| {
+            tx.record_metrics(std::slice::from_ref(&silent))?;
+            tx.evaluate(world.customer).map(drop)
+        })
+    }),
+    ("move to a stage", |world| {
+        let why = "the pilot went live";
+        world.tenure.write(|tx| tx.move_stage(world.customer, Stage::Adopting, why).map(drop))
+    }),
+    ("override a health score", |world| {
+        let until = BEGINNING + Duration::days(90);
+        world
+            .tenure
+            .write(|tx| tx.override_health(world.customer, 30, "no sponsor", until).map(drop))
+    }),
+    ("define a health model", |world| {
+        let (model, all) = (HealthModel::default(), HealthScope::default());
+        world.tenure.write(|tx| tx.define_health_model("plain", &model, &all, 1).map(drop))
+    }),
+    ("answer a survey", |world| {
+        let answered = world.tenure.write(|tx| {
+            let survey = tx.send_nps_survey(&NpsSurveyDraft::to(world.customer, "quarterly"))?;
+            tx.record_nps_response(&NpsResponseDraft::to(survey.id, 3))
+        });
+        match answered {
+            Err(Error::TooSoon { .. }) => Ok(()),
+            other => other.map(drop),
+        }
     }),
     ("ask to cancel", |world| {
         world.tenure.write(|tx| tx.request_cancellation(world.customer, "Too dear").map(drop))
