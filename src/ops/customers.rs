@@ -148,6 +148,10 @@ impl Tx<'_> {
             let data = json!({ "name": customer.name, "status": customer.status });
             tx.announce("customer.created", customer.id, customer.id, data);
             let since = customer.created_at.min(tx.now());
+            // One that was a customer before has been welcomed.
+            if since == tx.now() {
+                tx.request_workflows(customer.id, customer.stage, customer.id.uuid());
+            }
             tx.start_for_free(&customer, since)?;
             if let Change::Set(external) = &draft.external_org_id {
                 tx.link(customer.id, &NewLink::to(external.as_str()))?;
@@ -343,6 +347,7 @@ impl Tx<'_> {
             customer.cancellation_reason = Some(reason);
             tx.keep_customer(&mut customer)?;
             tx.announce("customer.cancellation_requested", id, id, data);
+            tx.evaluate_soon(id)?;
             Ok(customer)
         })
     }
@@ -362,6 +367,7 @@ impl Tx<'_> {
             customer.cancellation_reason = None;
             tx.keep_customer(&mut customer)?;
             tx.announce("customer.cancellation_withdrawn", id, id, json!({}));
+            tx.evaluate_soon(id)?;
             Ok(customer)
         })
     }
