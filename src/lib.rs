@@ -163,8 +163,8 @@ pub use error::{Error, ErrorCode, Fault, Faults, Result};
 pub use noun::Noun;
 pub use ops::{
     BackfillReport, ContactUpsert, ContactsUpsert, Evaluated, EvaluationFailure, EvaluationReport,
-    ExpansionOutlook, ExpansionPipeline, HealthBackTest, HealthDifference, HealthOverride, HealthScore, MetricMove,
-    NewFlair, NewLink, PipelineSum, SignalsKept, Ticked, TierApplied,
+    ExpansionOutlook, ExpansionPipeline, HealthBackTest, HealthDifference, HealthOverride,
+    HealthScore, MetricMove, NewFlair, NewLink, PipelineSum, SignalsKept, Ticked, TierApplied,
 };
 pub use page::{Cursor, PAGE_MAX, Page};
 pub use store::{OrgId, Outcome, Store};

@@ -5,9 +5,9 @@
 //! nothing is written that did not change.
 
 use crate::domain::customer::{Customer, CustomerId};
+use crate::domain::evaluation::EvaluationDue;
 use crate::domain::facts::CustomerFacts;
 use crate::domain::lifecycle::{Journey, StageTransition};
-use crate::domain::evaluation::EvaluationDue;
 use crate::error::{Error, Result};
 use crate::ops::churn::{KnownSignals, SignalsKept};
 use crate::ops::expansion::{ExpansionOutlook, KnownExpansion};

@@ -17,6 +17,10 @@ const PAGE: usize = 100;
 /// How many pages one tick takes: what is left is due at once.
 const PAGES: usize = 100;
 
+#[expect(
+    clippy::redundant_closure_for_method_calls,
+    reason = "the methods are not general over the lifetime of their transaction"
+)]
 impl Tenure {
     /// Evaluates those whose evaluation is due, at most 10,000 of each sort. Returns what it came to.
     pub(super) fn evaluate_due(&self) -> Result<EvaluationReport> {
@@ -64,7 +68,9 @@ impl Tenure {
         let Some(sweep) = self.read(|view| view.sweep_now())? else { return Ok(None) };
         let (report, last) = self.evaluate_apart(sweep.after, PAGE)?;
         self.write(|tx| match tx.view().sweep_now()? {
-            Some(now) if now.after == sweep.after => tx.put(&EvaluationSweep { after: last, ..now }),
+            Some(now) if now.after == sweep.after => {
+                tx.put(&EvaluationSweep { after: last, ..now })
+            }
             // Another process went on meanwhile.
             _ => Ok(()),
         })?;
@@ -104,8 +110,10 @@ impl View<'_> {
     }
 
     fn evaluations_due(&self) -> Result<Vec<EvaluationDue>> {
-        self.evaluated_every()?;
-        self.find(&Query::all().limit(PAGE))
+        match self.evaluated_every()? {
+            Some(_) => self.find(&Query::all().limit(PAGE)),
+            None => Ok(Vec::new()),
+        }
     }
 
     fn evaluated_every(&self) -> Result<Option<Duration>> {
