@@ -45,6 +45,10 @@ pub struct Config {
     /// The thresholds by which customers move from stage to stage of their journey. Those that
     /// contradict each other are refused when they are used.
     pub lifecycle: LifecycleRules,
+    /// How often a [tick](crate::Tenure::tick) evaluates all customers, once anything is recorded of
+    /// them that an evaluation looks at: every day. With none, no tick evaluates anybody: the host
+    /// does. What is not more than nothing is refused when it is used.
+    pub evaluate_every: Option<Duration>,
     /// How long a customer's standing that was set by hand is left alone by its journey: seven days.
     pub status_hold: Duration,
     /// The names of competitors, looked for in the subjects of tickets as whole words without regard
@@ -83,6 +87,7 @@ impl Default for Config {
             min_confidence: MIN_CONFIDENCE,
             delivery_attempts_max: 100,
             lifecycle: LifecycleRules::default(),
+            evaluate_every: Some(Duration::DAY),
             status_hold: Duration::days(7),
             competitors: Vec::new(),
             revenue_targets: RevenueTargets::default(),

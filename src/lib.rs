@@ -70,6 +70,7 @@ pub use domain::engagement::{
 pub use domain::entitlement::{
     AccessPatch, Entitlement, EntitlementId, EntitlementSource, EntitlementStatus, NewGrant,
 };
+pub use domain::evaluation::{EvaluationDue, EvaluationSweep, EvaluationSweepId};
 pub use domain::event::{Event, EventId};
 pub use domain::expansion::{
     ExpansionHistory, ExpansionOpportunity, ExpansionRules, ExpansionSignal, ExpansionSignalKind,
@@ -161,9 +162,9 @@ pub use domain::zone::TimeZone;
 pub use error::{Error, ErrorCode, Fault, Faults, Result};
 pub use noun::Noun;
 pub use ops::{
-    BackfillReport, ContactUpsert, ContactsUpsert, Evaluated, EvaluationReport, ExpansionOutlook,
-    ExpansionPipeline, HealthBackTest, HealthDifference, HealthOverride, HealthScore, MetricMove,
-    NewFlair, NewLink, PipelineSum, SignalsKept, Ticked, TierApplied,
+    BackfillReport, ContactUpsert, ContactsUpsert, Evaluated, EvaluationFailure, EvaluationReport,
+    ExpansionOutlook, ExpansionPipeline, HealthBackTest, HealthDifference, HealthOverride,
+    HealthScore, MetricMove, NewFlair, NewLink, PipelineSum, SignalsKept, Ticked, TierApplied,
 };
 pub use page::{Cursor, PAGE_MAX, Page};
 pub use store::{OrgId, Outcome, Store};

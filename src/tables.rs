@@ -16,6 +16,7 @@ use crate::domain::customer::Customer;
 use crate::domain::delivery::{Delivery, DeliveryQueue};
 use crate::domain::display_name::DisplayName;
 use crate::domain::entitlement::Entitlement;
+use crate::domain::evaluation::{EvaluationDue, EvaluationSweep};
 use crate::domain::event::{Counter, Event};
 use crate::domain::expansion::{ExpansionHistory, ExpansionOpportunity};
 use crate::domain::feature::Feature;
@@ -217,6 +218,8 @@ tables! {
         index ["customer_id", "number"];
         references "customer_id" -> "customer";
     }
+    EvaluationSweep "evaluation_sweep" {}
+    EvaluationDue "evaluation_due" {}
     ChurnSignal "churn_signal" {
         unique ["open_for", "kind"];
         index ["customer_id", "detected_at"];

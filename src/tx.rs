@@ -410,6 +410,11 @@ impl<'t> Tx<'t> {
         self.events.push(Announced { name, subject, customer, data: to_json(&data) });
     }
 
+    /// How many changes were made so far.
+    pub(crate) const fn changes(&self) -> usize {
+        self.changes
+    }
+
     /// Runs an operation that makes several changes. If it fails after the first of them, the whole
     /// transaction can no longer be kept, whatever its body makes of the error.
     pub(crate) fn whole<T>(&mut self, operation: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {

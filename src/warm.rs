@@ -329,6 +329,8 @@ impl Changes {
             | "pulse"
             | "mrr_movement"
             | "customer_revenue"
+            | "evaluation_sweep"
+            | "evaluation_due"
             | "churn_signal"
             | "playbook"
             | "intervention"

@@ -60,6 +60,7 @@ pub(crate) fn facts(customer: &Customer, records: &Records, now: OffsetDateTime)
     facts.competitor_mentioned_at = mentioned.map(|it| it.opened_at).max();
 
     let hosts = records.latest.as_ref().map(|it| it.readings.figures()).unwrap_or_default();
+    let hosts = aged(hosts, now);
     let has_usage_change = hosts.get(names::USAGE_CHANGE).is_some();
     let mut own = Own { figures: hosts, now };
     if let Some(pulse) = &records.pulse {
@@ -80,6 +81,16 @@ pub(crate) fn facts(customer: &Customer, records: &Records, now: OffsetDateTime)
     }
     facts.figures = own.figures;
     facts
+}
+
+/// The host's figures as they are at `now`: the days since a login that it once told are more every
+/// day, until it tells of another. How old the word itself is stays as it is.
+pub(crate) fn aged(mut hosts: Figures, now: OffsetDateTime) -> Figures {
+    if let Some(told) = hosts.get(names::DAYS_SINCE_LAST_LOGIN) {
+        let value = told.value + days(told.at, now).max(0.0);
+        hosts.set(names::DAYS_SINCE_LAST_LOGIN, Figure { value, ..told });
+    }
+    hosts
 }
 
 /// Figures of the host, replaced by those that records show.
@@ -195,6 +206,10 @@ impl Own {
 fn contract(subscriptions: &[Subscription]) -> ContractFacts {
     let paid = || subscriptions.iter().filter(|it| it.kind == SubscriptionKind::Paid);
     let active = || paid().filter(|it| is_paying(it));
+    // What is renewed every month is hardly a renewal to whoever has a contract for a year.
+    let renewing = || active().filter(|it| !it.cancel_at_period_end && it.renewal_date.is_some());
+    let longest = renewing().map(|it| it.billing_cycle).max();
+    let of_longest = |it: &&Subscription| Some(it.billing_cycle) >= longest;
     let mut mrr: Vec<Money> = Vec::new();
     for fee in active().filter_map(|it| it.mrr) {
         match mrr.iter_mut().find(|sum| sum.currency == fee.currency) {
@@ -202,7 +217,6 @@ fn contract(subscriptions: &[Subscription]) -> ContractFacts {
             None => mrr.push(fee),
         }
     }
-    let has_active_paid = active().next().is_some();
     let seats = active().fold(0_u32, |sum, it| sum.saturating_add(it.quantity));
     let runs = paid().any(|it| !it.status.is_over());
     let mut products: Vec<_> = subscriptions
@@ -215,15 +229,12 @@ fn contract(subscriptions: &[Subscription]) -> ContractFacts {
     let trials = subscriptions.iter().filter_map(|it| it.trial_ends_at);
     ContractFacts {
         mrr,
-        seats: has_active_paid.then_some(seats),
-        has_active_paid,
+        seats: active().next().map(|_| seats),
+        has_active_paid: paid().any(Subscription::is_active_paid),
         had_paid: paid().any(|it| is_paying(it) || was_paying(it)),
         ended_at: paid().filter(|it| was_paying(it) && !runs).filter_map(|it| it.end_date).max(),
-        renewal_at: active()
-            .filter(|it| !it.cancel_at_period_end)
-            .filter_map(|it| it.renewal_date)
-            .min(),
-        renewed_at: paid().filter_map(|it| it.renewed_at).max(),
+        renewal_at: renewing().filter(of_longest).filter_map(|it| it.renewal_date).min(),
+        renewed_at: paid().filter(of_longest).filter_map(|it| it.renewed_at).max(),
         trial_ends_at: trials.max(),
         products,
     }

@@ -21,7 +21,8 @@ pub mod names {
     pub const FEATURE_ADOPTION: &str = "feature_adoption";
     /// Conversations, or what else the product is for, in the last seven days.
     pub const CONVERSATIONS_PER_WEEK: &str = "conversations_per_week";
-    /// Days since anybody there logged in.
+    /// Days since anybody there logged in. The host tells how many they were; by how many more they
+    /// are since then is counted.
     pub const DAYS_SINCE_LAST_LOGIN: &str = "days_since_last_login";
     /// Logins in the last seven days.
     pub const LOGINS_PER_WEEK: &str = "logins_per_week";
@@ -131,17 +132,18 @@ pub struct ContractFacts {
     pub products: Vec<ProductId>,
     /// Seats of the running paid subscriptions; none without one.
     pub seats: Option<u32>,
-    /// Whether a paid subscription is active.
+    /// Whether a paid subscription is active; one whose payment is missing is not.
     pub has_active_paid: bool,
     /// Whether there ever was a paid one.
     pub had_paid: bool,
     /// When the last paid one ended, if none runs any more.
     #[serde(with = "time::serde::rfc3339::option")]
     pub ended_at: Option<OffsetDateTime>,
-    /// When the next of the paid ones is renewed.
+    /// When the next of the paid ones is renewed, of those that run longest from one payment to the
+    /// next: beside one for a year, one for a month does not count.
     #[serde(with = "time::serde::rfc3339::option")]
     pub renewal_at: Option<OffsetDateTime>,
-    /// When a paid one was last renewed.
+    /// When a paid one that runs as long was last renewed.
     #[serde(with = "time::serde::rfc3339::option")]
     pub renewed_at: Option<OffsetDateTime>,
     /// When the trial ends, or ended.

@@ -2,6 +2,9 @@
 //!
 //! What ended comes first, then what endangers, then what the stage itself asks for. No rule fires
 //! unless all its conditions hold, and what is not known holds for none.
+//!
+//! A renewal is prepared from `growing` alone: one that recommends the product goes on doing so, and
+//! renews as it is.
 
 mod condition;
 mod journey;

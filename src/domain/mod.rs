@@ -33,6 +33,7 @@ pub mod duplicate;
 pub mod email;
 pub mod engagement;
 pub mod entitlement;
+pub mod evaluation;
 pub mod event;
 pub mod expansion;
 pub mod facts;

@@ -132,6 +132,11 @@ impl Subscription {
         self.mrr.filter(|mrr| counts && mrr.amount > 0)
     }
 
+    /// Whether the customer pays for it: past due is not active, and neither is a trial.
+    pub(crate) fn is_active_paid(&self) -> bool {
+        self.kind == SubscriptionKind::Paid && self.status == SubscriptionStatus::Active
+    }
+
     /// Since when it has brought what it brings, if that was recorded at `now`.
     fn brought_since(&self, now: OffsetDateTime) -> OffsetDateTime {
         if self.created_at != now {

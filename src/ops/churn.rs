@@ -109,6 +109,9 @@ impl Tx<'_> {
     /// place of the other, whose intervention is cancelled. A signal that is closed lets its
     /// intervention succeed. Of a customer that churned nothing stands, and its interventions fail.
     ///
+    /// A signal starts its playbook when it begins, and only then: a second answer of a detractor, or
+    /// a fourth ticket, is the same signal still, and starts nothing while it stands.
+    ///
     /// ```
     /// use tenure::store::memory::MemoryStore;
     /// use tenure::{CustomerDraft, CustomerFacts, RiskLevel, SignalKind, Tenure};
@@ -131,6 +134,7 @@ impl Tx<'_> {
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] when the configured rules make no sense.
     pub fn evaluate_signals(&mut self, facts: &CustomerFacts) -> Result<SignalsKept> {
+        self.config().churn.check()?;
         let id = facts.customer_id;
         let mut customer = self.view().customer(id)?;
         let known = self.view().known_signals(id, id)?.remove(&id).unwrap_or_default();
@@ -145,7 +149,7 @@ impl Tx<'_> {
     }
 
     /// Does for a customer what [`evaluate_signals`](Self::evaluate_signals) does, and leaves it to
-    /// the caller to write the customer, whose risk level is set.
+    /// the caller to check the rules beforehand, and to write the customer, whose risk level is set.
     pub(crate) fn keep_signals(
         &mut self,
         customer: &mut Customer,
@@ -153,7 +157,6 @@ impl Tx<'_> {
         mut known: KnownSignals,
     ) -> Result<SignalsKept> {
         let rules = self.config().churn;
-        rules.check()?;
         let mut kept = SignalsKept::default();
         let before = customer.risk_level;
         if has_left(customer) {

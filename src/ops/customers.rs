@@ -113,14 +113,19 @@ impl View<'_> {
 
 impl Tx<'_> {
     /// Creates a customer: on the tier `free`, with a free subscription, a display name and a short
-    /// id. It starts as a `prospect` unless the draft says otherwise.
+    /// id. It starts as a `prospect` unless the draft says otherwise. One that starts as `active` has
+    /// signed up: the workflows of a trial are requested, unless it was created in the past.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] with every fault of the draft; [`Error::Taken`] when another customer has
     /// the name or the external id.
     pub fn create_customer(&mut self, draft: &CustomerDraft) -> Result<Customer> {
-        self.create_customer_as(draft, CustomerStatus::Prospect)
+        self.whole(|tx| {
+            let customer = tx.create_customer_as(draft, CustomerStatus::Prospect)?;
+            tx.welcome(&customer);
+            Ok(customer)
+        })
     }
 
     pub(crate) fn create_customer_as(
@@ -266,7 +271,20 @@ impl Tx<'_> {
             };
         }
         let draft = CustomerDraft::named(name.unwrap_or(email)).email(email);
-        self.create_customer_as(&draft, CustomerStatus::Active)
+        self.whole(|tx| {
+            let customer = tx.create_customer_as(&draft, CustomerStatus::Active)?;
+            tx.welcome(&customer);
+            Ok(customer)
+        })
+    }
+
+    /// Requests the workflows of a trial for a customer that has signed up for it now: not for a
+    /// prospect, and not for one that was a customer before and is only recorded now.
+    pub(crate) fn welcome(&mut self, customer: &Customer) {
+        let signs_up = customer.status == CustomerStatus::Active && customer.stage == Stage::Trial;
+        if signs_up && customer.created_at >= self.now() {
+            self.request_workflows(customer.id, customer.stage, customer.id.uuid());
+        }
     }
 
     /// Hides a customer. It keeps its name and can be restored; its features cannot be used.
@@ -343,6 +361,7 @@ impl Tx<'_> {
             customer.cancellation_reason = Some(reason);
             tx.keep_customer(&mut customer)?;
             tx.announce("customer.cancellation_requested", id, id, data);
+            tx.evaluate_soon(id)?;
             Ok(customer)
         })
     }
@@ -362,6 +381,7 @@ impl Tx<'_> {
             customer.cancellation_reason = None;
             tx.keep_customer(&mut customer)?;
             tx.announce("customer.cancellation_withdrawn", id, id, json!({}));
+            tx.evaluate_soon(id)?;
             Ok(customer)
         })
     }

@@ -5,13 +5,15 @@
 //! nothing is written that did not change.
 
 use crate::domain::customer::{Customer, CustomerId};
+use crate::domain::evaluation::EvaluationDue;
 use crate::domain::facts::CustomerFacts;
 use crate::domain::lifecycle::{Journey, StageTransition};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::ops::churn::{KnownSignals, SignalsKept};
 use crate::ops::expansion::{ExpansionOutlook, KnownExpansion};
 use crate::ops::health::{HealthKnown, HealthScore};
 use crate::page::{Cursor, Page};
+use crate::store::StoreError;
 use crate::store::query::{After, Query};
 use crate::store::schema::Col;
 use crate::tables::Stored;
@@ -23,9 +25,12 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 const DELETED_AT: Col = <Customer as Stored>::TABLE.col("deleted_at");
+const WAITING: Col = <EvaluationDue as Stored>::TABLE.col("id");
 
 /// How many customers one transaction of [`Tenure::evaluate_all`] takes.
 const PAGE: usize = 500;
+/// How many customers that could not be evaluated a report names.
+const FAILURES: usize = 100;
 
 /// What became of a customer when it was evaluated.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -38,19 +43,24 @@ pub struct Evaluated {
     pub health: HealthScore,
     /// The churn signals that began and ended.
     pub signals: SignalsKept,
-    /// What could be sold to it.
+    /// What could be sold to it. If that is beyond counting, all the rest was evaluated, and
+    /// [`uncountable`](ExpansionOutlook::uncountable) says what.
     pub expansion: ExpansionOutlook,
     /// The move from one stage to another, if there was one.
     pub moved: Option<StageTransition>,
+    /// Whether anything of it changed.
+    pub changed: bool,
 }
 
 /// What an evaluation of many customers came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EvaluationReport {
     /// Customers that were evaluated.
     pub customers: u64,
+    /// Those of whom something changed.
+    pub changed: u64,
     /// Those of whom enough is known for a score.
     pub scored: u64,
     /// Churn signals that began.
@@ -61,6 +71,21 @@ pub struct EvaluationReport {
     pub opportunities: u64,
     /// Customers that moved to another stage.
     pub moved: u64,
+    /// Customers that could not be evaluated, or not what could be sold to them.
+    pub failed: u64,
+    /// The first 100 of these, and why.
+    pub failures: Vec<EvaluationFailure>,
+}
+
+/// A customer that could not be evaluated.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct EvaluationFailure {
+    /// Who could not be.
+    pub customer_id: CustomerId,
+    /// Why.
+    pub error: String,
 }
 
 /// What is known of one customer before it is evaluated.
@@ -72,27 +97,42 @@ struct Known {
 }
 
 impl EvaluationReport {
-    fn count(&mut self, one: &Evaluated) {
+    pub(super) fn count(&mut self, one: &Evaluated) {
         let opened = u64::try_from(one.signals.opened.len()).unwrap_or(u64::MAX);
         let closed = u64::try_from(one.signals.closed.len()).unwrap_or(u64::MAX);
         let open = u64::try_from(one.expansion.open.len()).unwrap_or(u64::MAX);
         self.add(&Self {
             customers: 1,
+            changed: u64::from(one.changed),
             scored: u64::from(one.health.score.is_some()),
             signals_opened: opened,
             signals_closed: closed,
             opportunities: open,
             moved: u64::from(one.moved.is_some()),
+            ..Self::default()
         });
+        if let Some(what) = one.expansion.uncountable {
+            self.fail(one.customer_id, &Error::Overflow(what));
+        }
     }
 
-    pub(crate) const fn add(&mut self, other: &Self) {
+    /// Notes a customer that could not be evaluated.
+    pub(super) fn fail(&mut self, customer_id: CustomerId, error: &Error) {
+        let failure = EvaluationFailure { customer_id, error: error.to_string() };
+        self.add(&Self { failed: 1, failures: vec![failure], ..Self::default() });
+    }
+
+    pub(super) fn add(&mut self, other: &Self) {
         self.customers = self.customers.saturating_add(other.customers);
         self.scored = self.scored.saturating_add(other.scored);
         self.signals_opened = self.signals_opened.saturating_add(other.signals_opened);
         self.signals_closed = self.signals_closed.saturating_add(other.signals_closed);
         self.opportunities = self.opportunities.saturating_add(other.opportunities);
+        self.changed = self.changed.saturating_add(other.changed);
         self.moved = self.moved.saturating_add(other.moved);
+        self.failed = self.failed.saturating_add(other.failed);
+        let room = FAILURES.saturating_sub(self.failures.len());
+        self.failures.extend(other.failures.iter().take(room).cloned());
     }
 }
 
@@ -101,6 +141,9 @@ impl Tenure {
     /// 500; deleted ones are passed over. `progress` hears after each of them what it came to so
     /// far. Memory is bounded by the page, however many customers there are; other writers come in
     /// between.
+    ///
+    /// A customer that cannot be evaluated keeps none of the others from it: it is counted as
+    /// [`failed`](EvaluationReport::failed), and named with its error.
     ///
     /// ```
     /// use tenure::store::memory::MemoryStore;
@@ -119,8 +162,8 @@ impl Tenure {
     ///
     /// # Errors
     ///
-    /// Those of [`Tx::evaluate`]; the pages before the one that failed are kept, and evaluating them
-    /// again changes nothing.
+    /// [`Error::Invalid`] when configured rules contradict themselves; the store's own: then the pages
+    /// before are kept, and evaluating them again changes nothing.
     pub fn evaluate_all(
         &self,
         mut progress: impl FnMut(&EvaluationReport),
@@ -128,7 +171,10 @@ impl Tenure {
         let mut all = EvaluationReport::default();
         let mut after = None;
         loop {
-            let (report, last) = self.write(|tx| tx.evaluate_after(after, PAGE))?;
+            let (report, last) = match self.write(|tx| tx.evaluate_after(after, PAGE)) {
+                Err(error) if is_of_one(&error) => self.evaluate_apart(after, PAGE)?,
+                page => page?,
+            };
             all.add(&report);
             progress(&all);
             if last.is_none() {
@@ -137,9 +183,37 @@ impl Tenure {
             after = last;
         }
     }
+
+    /// Evaluates at most `limit` customers after `after`, each in a transaction of its own, so that
+    /// one that cannot be evaluated leaves the others be.
+    pub(super) fn evaluate_apart(
+        &self,
+        after: Option<CustomerId>,
+        limit: usize,
+    ) -> Result<(EvaluationReport, Option<CustomerId>)> {
+        let ids = self.read(|view| {
+            let customers = view.customers_after(after, limit)?;
+            Ok::<_, Error>(customers.into_iter().map(|it| it.id).collect::<Vec<_>>())
+        })?;
+        let mut report = EvaluationReport::default();
+        for id in &ids {
+            match self.write(|tx| tx.evaluate(*id)) {
+                Ok(one) => report.count(&one),
+                Err(error) if is_of_one(&error) => report.fail(*id, &error),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((report, ids.last().copied().filter(|_| ids.len() == limit)))
+    }
 }
 
 impl View<'_> {
+    /// At most `limit` customers that are not deleted, by id, after `after`.
+    fn customers_after(&self, after: Option<CustomerId>, limit: usize) -> Result<Vec<Customer>> {
+        let after = after.map(|id| After { value: Value::Null, key: id.uuid() });
+        self.find(&present().after(after).limit(limit))
+    }
+
     /// What is known of customers, ascending by id, before they are evaluated: each table is read
     /// once for all of them.
     fn known_of(&self, customers: &[Customer]) -> Result<Vec<Known>> {
@@ -167,14 +241,33 @@ impl Tx<'_> {
     /// or end, what could be sold to it, and the stage of its journey. The same facts again change
     /// nothing.
     ///
+    /// A [tick](Tenure::tick) evaluates all customers once a day. Who records something that should
+    /// have its effect at once evaluates the customer in the same transaction.
+    ///
+    /// ```
+    /// use tenure::domain::facts::names;
+    /// use tenure::store::memory::MemoryStore;
+    /// use tenure::{CustomerDraft, SignalKind, Stage, Tenure};
+    ///
+    /// let tenure = Tenure::open(MemoryStore::new())?;
+    /// let evaluated = tenure.write(|tx| {
+    ///     let acme = tx.create_customer(&CustomerDraft::named("Acme"))?.id;
+    ///     tx.record_metric(acme, names::NPS_SCORE, 3.0, tx.now())?;
+    ///     tx.evaluate(acme)
+    /// })?;
+    /// assert_eq!(evaluated.signals.opened[0].kind, SignalKind::NpsDetractor);
+    /// assert_eq!(evaluated.moved.map(|it| it.to), Some(Stage::AtRisk));
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`Error::NotFound`](crate::Error::NotFound); [`Error::Invalid`](crate::Error::Invalid) when
-    /// configured rules contradict themselves; [`Error::Overflow`](crate::Error::Overflow) when the
-    /// value of an opportunity cannot be counted.
-    pub fn evaluate(&mut self, customer: CustomerId) -> Result<Option<Evaluated>> {
+    /// [`Error::NotFound`]; [`Error::Invalid`] when configured rules contradict themselves.
+    pub fn evaluate(&mut self, customer: CustomerId) -> Result<Evaluated> {
         let customer = self.view().customer(customer)?;
-        Ok(self.evaluate_these(vec![customer])?.pop())
+        let id = customer.id;
+        let evaluated = self.evaluate_these(vec![customer])?.pop();
+        evaluated.ok_or_else(|| Error::not_found("customer", id))
     }
 
     /// Evaluates the next `limit` customers, by id, for a host that spreads an evaluation of all of
@@ -182,8 +275,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     ///
-    /// Those of [`evaluate`](Self::evaluate); [`Error::Invalid`](crate::Error::Invalid) when `limit`
-    /// is not 1–1,000.
+    /// Those of [`evaluate`](Self::evaluate); [`Error::Invalid`] when `limit` is not 1–1,000.
     pub fn evaluate_page(
         &mut self,
         limit: usize,
@@ -200,8 +292,7 @@ impl Tx<'_> {
         after: Option<CustomerId>,
         limit: usize,
     ) -> Result<(EvaluationReport, Option<CustomerId>)> {
-        let after = after.map(|id| After { value: Value::Null, key: id.uuid() });
-        let customers = self.view().find::<Customer>(&present().after(after).limit(limit))?;
+        let customers = self.view().customers_after(after, limit)?;
         let last = customers.last().filter(|_| customers.len() == limit).map(|it| it.id);
         let mut report = EvaluationReport::default();
         for one in self.evaluate_these(customers)? {
@@ -211,9 +302,14 @@ impl Tx<'_> {
     }
 
     fn evaluate_these(&mut self, customers: Vec<Customer>) -> Result<Vec<Evaluated>> {
+        // Once for all of them, and even if there are none.
+        self.config().churn.check()?;
+        self.config().expansion.check()?;
+        self.config().lifecycle.check()?;
         let facts = self.view().facts_of(&customers)?;
         let known = self.view().known_of(&customers)?;
         self.whole(|tx| {
+            tx.wait_no_more(&customers)?;
             let each = customers.into_iter().zip(facts).zip(known);
             each.map(|((customer, facts), known)| tx.evaluate_one(customer, facts, known)).collect()
         })
@@ -226,6 +322,7 @@ impl Tx<'_> {
         known: Known,
     ) -> Result<Evaluated> {
         let before = standing(&customer);
+        let so_far = self.changes();
         let health = self.keep_health(&mut customer, &mut facts, known.health)?;
         self.keep_engagement(&mut customer, &facts);
         let signals = self.keep_signals(&mut customer, &facts, known.signals)?;
@@ -235,7 +332,30 @@ impl Tx<'_> {
         if before != standing(&customer) {
             self.keep_customer(&mut customer)?;
         }
-        Ok(Evaluated { customer_id: customer.id, health, signals, expansion, moved })
+        let (customer_id, changed) = (customer.id, self.changes() != so_far);
+        Ok(Evaluated { customer_id, health, signals, expansion, moved, changed })
+    }
+
+    /// Notes that these customers, ascending by id, are evaluated now.
+    fn wait_no_more(&mut self, customers: &[Customer]) -> Result<()> {
+        let (Some(first), Some(last)) = (customers.first(), customers.last()) else {
+            return Ok(());
+        };
+        for waiting in self.view().of_customers::<EvaluationDue>(WAITING, first.id, last.id)? {
+            if customers.binary_search_by_key(&waiting.id, |it| it.id).is_ok() {
+                self.delete::<EvaluationDue>(waiting.id)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether an error may come of one customer alone, so that the others can be evaluated without it.
+pub(super) const fn is_of_one(error: &Error) -> bool {
+    match error {
+        Error::Invalid(_) => false,
+        Error::Store(error) => matches!(error, StoreError::Corrupt { .. }),
+        _ => true,
     }
 }
 

@@ -55,6 +55,9 @@ pub struct ExpansionOutlook {
     pub open: Vec<ExpansionOpportunity>,
     /// The same for the rules on the customer's journey.
     pub facts: ExpansionFacts,
+    /// What is beyond counting, if anything is, so that nothing new is offered and what is open stays
+    /// as it is: for instance the value of an opportunity.
+    pub uncountable: Option<&'static str>,
 }
 
 impl View<'_> {
@@ -126,23 +129,31 @@ impl Tx<'_> {
     /// [`Error::NotFound`]; [`Error::Invalid`] when the configured rules cannot be used;
     /// [`Error::Overflow`] when what it would bring cannot be counted. Then nothing is changed.
     pub fn evaluate_expansion(&mut self, facts: &CustomerFacts) -> Result<ExpansionOutlook> {
+        self.config().expansion.check()?;
         let customer = self.view().customer(facts.customer_id)?;
         let known = self.view().known_expansions(customer.id, customer.id)?.remove(&customer.id);
-        self.whole(|tx| tx.keep_opportunities(facts, known.unwrap_or_default()))
+        self.whole(|tx| {
+            let outlook = tx.keep_opportunities(facts, known.unwrap_or_default())?;
+            outlook.uncountable.map_or(Ok(outlook), |what| Err(Error::Overflow(what)))
+        })
     }
 
     /// Keeps what follows from a customer's facts, of whose expansion this is `known`. It writes
-    /// nothing before everything is computed, and nothing that did not change.
+    /// nothing before everything is computed, and nothing that did not change. What would bring more
+    /// than can be counted is noted, and nothing is offered. The caller has checked the rules.
     pub(crate) fn keep_opportunities(
         &mut self,
         facts: &CustomerFacts,
         mut known: KnownExpansion,
     ) -> Result<ExpansionOutlook> {
         let view = self.view();
-        view.config().expansion.check()?;
         let found = signals(facts, &view.config().expansion);
         let proposals =
-            if facts.status.is_active() { view.proposals(facts, &found)? } else { Vec::new() };
+            if facts.status.is_active() { view.proposals(facts, &found) } else { Ok(Vec::new()) };
+        let (proposals, uncountable) = match proposals {
+            Err(Error::Overflow(what)) => (Vec::new(), Some(what)),
+            proposals => (proposals?, None),
+        };
         for proposal in proposals {
             let open = known.open.iter_mut().find(|it| it.is_about(&proposal));
             match open {
@@ -160,7 +171,7 @@ impl Tx<'_> {
             }
         }
         let facts = known.facts();
-        Ok(ExpansionOutlook { signals: found, open: known.open, facts })
+        Ok(ExpansionOutlook { signals: found, open: known.open, facts, uncountable })
     }
 
     /// Opens an opportunity, unless one that was closed stands against it.

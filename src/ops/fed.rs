@@ -177,6 +177,7 @@ impl Tx<'_> {
         let (before, after) = self.drawn(&customer.into(), external_id, draft, |_| ())?;
         self.keep_fed(before.as_ref(), after, |tx, after| {
             let now = tx.now();
+            tx.evaluate_soon(after.customer_id)?;
             tx.feel(after.customer_id, |pulse| pulse.invoice(before.as_ref(), after, now))
         })
     }
@@ -215,6 +216,7 @@ impl Tx<'_> {
         })?;
         self.keep_fed(before.as_ref(), after, |tx, after| {
             let today = day_of(tx.now());
+            tx.evaluate_soon(after.customer_id)?;
             tx.feel(after.customer_id, |pulse| pulse.ticket(before.as_ref(), after, today))
         })
     }

@@ -1,6 +1,7 @@
 //! Health as it is read: where customers stand, and what an evaluation of them begins with.
 
 use crate::domain::customer::CustomerId;
+use crate::domain::derived::aged;
 use crate::domain::facts::{Figure, FigureSource, Figures};
 use crate::domain::health::{
     Grade, Health, HealthModelVersion, HealthRecord, HealthRecordId, HealthState, HealthStateId,
@@ -201,7 +202,7 @@ impl View<'_> {
     ) -> Result<Figures> {
         let record = self.health_record_at(customer, at)?;
         let mut figures = record.map(|it| it.inputs).unwrap_or_default();
-        for (name, reading) in self.readings_as_of(customer, at)?.iter() {
+        for (name, reading) in aged(self.readings_as_of(customer, at)?, at).iter() {
             let is_older =
                 |known: Figure| known.source == FigureSource::Derived || known.at > reading.at;
             if !figures.get(name).is_some_and(is_older) {

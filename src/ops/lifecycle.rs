@@ -16,6 +16,7 @@ use crate::store::schema::Col;
 use crate::tables::Stored;
 use crate::tx::{Tx, View};
 use serde_json::json;
+use uuid::Uuid;
 
 const ID: Col = <Journey as Stored>::TABLE.col("id");
 const CUSTOMER: Col = <StageTransition as Stored>::TABLE.col("customer_id");
@@ -133,6 +134,7 @@ impl Tx<'_> {
         mut customer: Customer,
         facts: &mut CustomerFacts,
     ) -> Result<Option<StageTransition>> {
+        self.config().lifecycle.check()?;
         let known = self.get::<Journey>(customer.id.into())?;
         let before = (customer.stage, customer.status);
         self.whole(|tx| {
@@ -145,7 +147,8 @@ impl Tx<'_> {
     }
 
     /// Brings a customer's stage, and the standing that follows it, in line with what is known of
-    /// it. `known` is its journey, if it has one. The caller writes the customer.
+    /// it. `known` is its journey, if it has one. The caller has checked the rules, and writes the
+    /// customer.
     pub(crate) fn keep_stage(
         &mut self,
         customer: &mut Customer,
@@ -153,7 +156,6 @@ impl Tx<'_> {
         known: Option<Journey>,
     ) -> Result<Option<StageTransition>> {
         let rules = self.config().lifecycle;
-        rules.check()?;
         let mut journey = known.unwrap_or_else(|| Journey::of(customer));
         journey.tell(facts);
         let moved = if let Some(next) = next_stage(facts, &rules) {
@@ -285,12 +287,7 @@ impl Tx<'_> {
             "triggeredBy": triggered_by, "transitionId": moved.id,
         });
         self.announce("customer.stage_changed", id, id, data);
-        for workflow in StageGuide::of(to).workflows {
-            // Whoever runs workflows runs each once for an occasion.
-            let occasion = format!("stage/{id}/{}", moved.id);
-            let data = json!({ "workflow": workflow, "stage": to, "occasion": occasion });
-            self.announce("workflow.requested", moved.id, id, data);
-        }
+        self.request_workflows(id, to, moved.id.uuid());
         match (from, to) {
             (_, Stage::AtRisk) => journey.status_owed = Some(CustomerAction::FlagAtRisk),
             (_, Stage::Churned) => journey.status_owed = None,
@@ -300,6 +297,16 @@ impl Tx<'_> {
         self.settle_status(customer, journey, triggered_by);
         self.put(&*journey)?;
         Ok(moved)
+    }
+
+    /// Requests the workflows of a stage that a customer entered, by what is called `entry`.
+    pub(crate) fn request_workflows(&mut self, id: CustomerId, stage: Stage, entry: Uuid) {
+        for workflow in StageGuide::of(stage).workflows {
+            // Whoever runs workflows runs each once for an occasion.
+            let occasion = format!("stage/{id}/{entry}");
+            let data = json!({ "workflow": workflow, "stage": stage, "occasion": occasion });
+            self.announce("workflow.requested", entry, id, data);
+        }
     }
 
     /// Gives a customer the standing that its stage wants, unless a person set another not long ago.

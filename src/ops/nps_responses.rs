@@ -187,6 +187,7 @@ impl Tx<'_> {
             self.announce("nps_survey.answered", survey.id, customer.id, json!({ "response": id }));
         }
         self.stand(&response)?;
+        self.evaluate_soon(customer.id)?;
         let data = json!({
             "score": response.score, "class": response.class, "survey": survey_id,
             "contact": response.contact_id, "late": response.is_late,

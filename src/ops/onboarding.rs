@@ -167,6 +167,10 @@ impl Tx<'_> {
         let draft = self.draft_of(request)?;
         let customer = self.create_customer_as(&draft, CustomerStatus::Active)?;
         self.link_as(customer.id, &new, LinkKind::Onboard, None)?;
+        // Who pays already is welcomed as a customer.
+        if request.checkout_session_id.is_none() && request.stripe_subscription_id.is_none() {
+            self.welcome(&customer);
+        }
         Ok((customer, LinkStatus::Created, None, suggestions))
     }
 

@@ -278,9 +278,7 @@ impl Tx<'_> {
         if had_paid {
             customer.monthly_spend = spend(&running, before.1);
         }
-        let paid = running
-            .iter()
-            .any(|it| it.kind == SubscriptionKind::Paid && it.status == SubscriptionStatus::Active);
+        let paid = running.iter().any(Subscription::is_active_paid);
         // An account that was churned begins anew when it is reactivated.
         let begins = match customer.stage {
             Stage::Trial => Some(StageRule::Converted),

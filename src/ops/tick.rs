@@ -60,10 +60,14 @@ pub struct Ticked {
     pub nps_surveys_reminded: usize,
     /// Surveys that closed without an answer.
     pub nps_surveys_closed: usize,
+    /// Customers of whom an evaluation changed something.
+    pub customers_evaluated: usize,
+    /// Customers that could not be evaluated; [`Tenure::evaluate_all`] tells who, and why.
+    pub evaluations_failed: usize,
 }
 
 impl Ticked {
-    const fn counts(&mut self) -> [&mut usize; 11] {
+    const fn counts(&mut self) -> [&mut usize; 13] {
         [
             &mut self.subscriptions_ended,
             &mut self.subscriptions_renewed,
@@ -76,6 +80,8 @@ impl Ticked {
             &mut self.actions_failed,
             &mut self.nps_surveys_reminded,
             &mut self.nps_surveys_closed,
+            &mut self.customers_evaluated,
+            &mut self.evaluations_failed,
         ]
     }
 
@@ -95,6 +101,15 @@ impl Tenure {
     /// subscription that is to end, and the rights that follow from it, end with the tick. It works
     /// in small transactions, so that several processes can tick at once.
     ///
+    /// Customers are [evaluated](Tx::evaluate): all of them once a day
+    /// ([`Config::evaluate_every`](crate::Config::evaluate_every)), and those of whom a ticket, an
+    /// invoice, an answer to a survey or a wish to cancel was recorded with the next tick. Metrics,
+    /// activities, denials and what customers buy take their effect with the daily one, or at once if
+    /// the host evaluates the customer itself. The first one begins once anything but what customers
+    /// buy is recorded: an org that only meters is never evaluated. It goes on where it stopped, and
+    /// one tick takes 10,000 customers at the most; [`next_due`](View::next_due) says whether more
+    /// are left.
+    ///
     /// Last it asks the handle's [channel](crate::Builder::channel) for the actions that are due,
     /// outside of any transaction, and goes on to do so for about a minute: a host whose channel
     /// waits for a network ticks on a thread that may wait. A handle without a channel never calls
@@ -104,23 +119,35 @@ impl Tenure {
     ///
     /// # Errors
     ///
-    /// The store's own; what was done so far is kept.
+    /// The store's own; [`Error::Invalid`](crate::Error::Invalid) when customers are to be evaluated
+    /// and the configured rules contradict themselves. What was done so far is kept.
+    pub fn tick(&self) -> Result<Ticked> {
+        self.flush_denials()?;
+        let mut all = Ticked::default();
+        self.tick_batches(&mut all)?;
+        let evaluated = self.evaluate_due();
+        // What an evaluation begins may be due at once. That one failed keeps nothing else waiting.
+        self.tick_batches(&mut all)?;
+        self.speak(&mut all)?;
+        let evaluated = evaluated?;
+        all.customers_evaluated = usize::try_from(evaluated.changed).unwrap_or(usize::MAX);
+        all.evaluations_failed = usize::try_from(evaluated.failed).unwrap_or(usize::MAX);
+        Ok(all)
+    }
+
+    /// Does what is due until nothing is.
     #[expect(
         clippy::redundant_closure_for_method_calls,
         reason = "the method is not general over the lifetime of its transaction"
     )]
-    pub fn tick(&self) -> Result<Ticked> {
-        self.flush_denials()?;
-        let mut all = Ticked::default();
+    fn tick_batches(&self, all: &mut Ticked) -> Result<()> {
         loop {
             let done = self.write(|tx| tx.tick_batch())?;
             all.add(done);
             if done == Ticked::default() {
-                break;
+                return Ok(());
             }
         }
-        self.speak(&mut all)?;
-        Ok(all)
     }
 }
 
@@ -162,6 +189,7 @@ impl View<'_> {
         due.extend(self.next_period_end()?);
         due.extend(self.next_intervention()?);
         due.extend(self.next_survey_due()?);
+        due.extend(self.next_evaluation()?);
         Ok(due.into_iter().min())
     }
 

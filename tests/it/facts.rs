@@ -104,7 +104,9 @@ fn a_contract_is_what_is_paid_for(world: &World) {
     assert_eq!(contract().renewed_at, Some(datetime!(2026-02-28 12:00 UTC)));
     assert_eq!(contract().renewal_at, Some(datetime!(2026-03-31 12:00 UTC)));
     world.done(|tx| tx.move_subscription(sub, SubscriptionAction::MarkPastDue));
-    assert!(contract().has_active_paid, "a payment that is missing does not end it");
+    let late = contract();
+    assert_eq!((late.has_active_paid, late.ended_at), (false, None), "not active, and not over");
+    assert_eq!((late.mrr, late.seats), (vec![eur(147)], Some(3)), "it is still to be paid");
     world.done(|tx| tx.cancel_subscription(sub, When::PeriodEnd));
     assert_eq!((contract().renewal_at, length()), (None, Some(1.0)));
     world.done(|tx| tx.cancel_subscription(sub, When::Now));

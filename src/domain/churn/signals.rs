@@ -231,9 +231,7 @@ fn current(facts: &CustomerFacts, name: &str, age_max: Duration) -> Option<f64> 
 pub(crate) fn last_login(facts: &CustomerFacts) -> Option<OffsetDateTime> {
     let figure = facts.figures.get(names::DAYS_SINCE_LAST_LOGIN)?;
     let ago = Duration::checked_seconds_f64(figure.value * 86_400.0).filter(|it| !it.is_negative());
-    // A derived figure is so now, one of the host's was so when it was recorded.
-    let at = if figure.source == FigureSource::Derived { facts.as_of } else { figure.at };
-    Some(at.saturating_sub(ago?))
+    Some(facts.as_of.saturating_sub(ago?))
 }
 
 /// A signal that stands, told in a sentence.
