@@ -13,7 +13,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 /// How many different features are counted on one day.
-const FEATURES_MAX: usize = 1_000;
+pub(crate) const FEATURES_MAX: usize = 1_000;
 
 id! {
     /// Identifies an activity.

@@ -62,6 +62,7 @@ mod onboarding;
 mod opportunities;
 mod pages;
 mod playbooks;
+mod retention;
 mod revenue;
 mod runs;
 mod settlements;
