@@ -1,5 +1,6 @@
 //! Activity: what a customer's people do in the product, as the host reports it.
 
+use super::csv;
 use super::customer::CustomerId;
 use super::document::Document;
 use super::instant;
@@ -156,6 +157,8 @@ noun! {
     }
     relationships { customer: "customer" one "whose people they are" }
 }
+
+csv::exported!(Activity, DailyActivity);
 
 impl ActivityId {
     /// The id of the activity that holds a key of a customer: derived, so that a key counts once.

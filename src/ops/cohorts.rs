@@ -5,9 +5,7 @@ use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::instant::elapsed;
 use crate::domain::measured::Source;
 use crate::domain::mrr::{CustomerRevenue, MrrMovement, Paid, paid_times};
-use crate::domain::survival::{
-    Lifetimes, METHOD, SurvivalBy, SurvivalGroup, SurvivalReport, log_rank,
-};
+use crate::domain::survival::{Lifetimes, SurvivalBy, SurvivalGroup, SurvivalReport, log_rank};
 use crate::error::{Error, Result};
 use crate::ops::revenue::CUSTOMER;
 use crate::page::PAGE_MAX;
@@ -35,6 +33,11 @@ impl Counted {
     pub(super) fn add(&mut self, at: OffsetDateTime) {
         self.records = self.records.saturating_add(1);
         self.latest = self.latest.max(Some(at));
+    }
+
+    pub(super) fn merge(&mut self, more: &Self) {
+        self.records = self.records.saturating_add(more.records);
+        self.latest = self.latest.max(more.latest);
     }
 
     pub(super) const fn source(&self, name: &'static str) -> Source {
@@ -195,14 +198,9 @@ impl View<'_> {
         let log_rank = log_rank(&groups);
         let group =
             |(name, of): (String, &Lifetimes)| SurvivalGroup { name, survival: of.survival() };
-        Ok(SurvivalReport {
-            method: METHOD,
-            all: all.survival(),
-            by,
-            groups: names.into_iter().zip(&groups).map(group).collect(),
-            log_rank,
-            sources: vec![payers.source("customer revenues")],
-        })
+        let groups = names.into_iter().zip(&groups).map(group).collect();
+        let sources = vec![payers.source("customer revenues")];
+        Ok(SurvivalReport { by, groups, log_rank, ..SurvivalReport::of(all.survival(), sources) })
     }
 
     /// Hands all customers to `take`, by their ids and a page at a time.

@@ -10,7 +10,7 @@ use crate::domain::statistics::real;
 use crate::domain::text::{Code, ExternalId};
 use crate::domain::validation::{Check, Comparison, check_retention};
 use crate::error::Result;
-use crate::ops::retention::DAYS;
+use crate::ops::retention::{DAY_CUSTOMER, DAYS};
 use crate::store::query::Query;
 use crate::store::schema::Col;
 use crate::tables::Stored;
@@ -20,7 +20,6 @@ use time::OffsetDateTime;
 
 const DOER: Col = <Activity as Stored>::TABLE.col("customer_id");
 const DONE_AT: Col = <Activity as Stored>::TABLE.col("at");
-const DAY_CUSTOMER: Col = <DailyActivity as Stored>::TABLE.col("customer_id");
 const PULSE: Col = <Pulse as Stored>::TABLE.col("id");
 const LATEST: Col = <LatestMetrics as Stored>::TABLE.col("id");
 const MEASURED: Col = <Metric as Stored>::TABLE.col("customer_id");
