@@ -162,9 +162,7 @@ pub use domain::zone::TimeZone;
 pub use error::{Error, ErrorCode, Fault, Faults, Result};
 pub use noun::Noun;
 pub use ops::{
-    BackfillReport, ContactUpsert, ContactsUpsert, Evaluated, EvaluationFailure, EvaluationReport,
-    ExpansionOutlook, ExpansionPipeline, HealthBackTest, HealthDifference, HealthOverride,
-    HealthScore, MetricMove, NewFlair, NewLink, PipelineSum, SignalsKept, Ticked, TierApplied,
+    BackfillReport, ContactUpsert, ContactsUpsert, Evaluated, EvaluationFailure, EvaluationReport, ExpansionOutlook, ExpansionPipeline, HealthBackTest, HealthDifference, HealthOverride, HealthPortfolio, HealthScore, MetricMove, NewFlair, NewLink, PipelineSum, PlaybookCompletion, SignalsKept, Ticked, TierApplied,
 };
 pub use page::{Cursor, PAGE_MAX, Page};
 pub use store::{OrgId, Outcome, Store};

@@ -1,5 +1,6 @@
 //! Activity: what a customer's people do in the product, as the host reports it.
 
+use super::csv;
 use super::customer::CustomerId;
 use super::document::Document;
 use super::instant;
@@ -13,7 +14,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 /// How many different features are counted on one day.
-const FEATURES_MAX: usize = 1_000;
+pub(crate) const FEATURES_MAX: usize = 1_000;
 
 id! {
     /// Identifies an activity.
@@ -156,6 +157,8 @@ noun! {
     }
     relationships { customer: "customer" one "whose people they are" }
 }
+
+csv::exported!(Activity, DailyActivity);
 
 impl ActivityId {
     /// The id of the activity that holds a key of a customer: derived, so that a key counts once.

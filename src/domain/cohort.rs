@@ -86,6 +86,8 @@ pub struct CohortAverage {
     pub weighted: f64,
     /// The mean of the cohorts' shares, 0–1.
     pub unweighted: f64,
+    /// The share of them as a figure with its proof.
+    pub proof: Measured,
 }
 
 /// A matrix of cohorts, with its definition and its proof.
@@ -114,6 +116,9 @@ pub struct CohortReport {
 impl CohortReport {
     /// Computed from these records.
     pub(crate) fn proved(mut self, sources: Vec<Source>) -> Self {
+        for average in &mut self.average {
+            average.proof.sources.clone_from(&sources);
+        }
         self.first_month.sources.clone_from(&sources);
         self.sources = sources;
         self
@@ -192,15 +197,10 @@ impl CohortTally {
             return Err(Unaccounted { population, counted });
         }
         let cohorts: Vec<Cohort> = self.cohorts.into_iter().map(Cohort::of).collect();
-        let average = average(&cohorts);
-        let first = average.iter().find(|it| it.k == 1);
-        let size = first.map_or(0, |it| it.size);
-        let mut first_month =
-            Measured::new(first.map(|it| it.weighted), Unit::Ratio, self.by.method(), size);
-        if let Some(first) = first {
-            let interval = wilson(first.active, first.size);
-            first_month = first_month.within(interval);
-        }
+        let average = average(&cohorts, self.by.method());
+        let first = average.get(1).map(|it| it.proof.clone());
+        let none = || Measured::new(None, Unit::Ratio, self.by.method(), 0);
+        let first_month = first.unwrap_or_else(none);
         Ok(CohortReport {
             by: self.by,
             last_full_month: self.last_full_month,
@@ -222,7 +222,7 @@ impl Cohort {
     }
 }
 
-fn average(cohorts: &[Cohort]) -> Vec<CohortAverage> {
+fn average(cohorts: &[Cohort], method: Method) -> Vec<CohortAverage> {
     let longest = cohorts.iter().map(|it| it.active.len()).max().unwrap_or(0);
     let of_age = |k: usize| {
         let old = cohorts.iter().filter_map(move |it| Some((it.size, *it.active.get(k)?)));
@@ -234,7 +234,10 @@ fn average(cohorts: &[Cohort]) -> Vec<CohortAverage> {
             shares += share(there, all);
         }
         let unweighted = shares / real(cohorts.max(1));
-        CohortAverage { k, cohorts, size, active, weighted: share(active, size), unweighted }
+        let weighted = share(active, size);
+        let proof = Measured::new(Some(weighted), Unit::Ratio, method, size);
+        let proof = proof.within(wilson(active, size)).of_enough(size, "customers of that age");
+        CohortAverage { k, cohorts, size, active, weighted, unweighted, proof }
     };
     (0..longest).map(of_age).collect()
 }

@@ -138,8 +138,10 @@ pub struct EngagementPortfolio {
     pub unknown: u64,
     /// Those with low engagement, by id.
     pub at_risk: Vec<CustomerId>,
-    /// The mean score.
+    /// The mean score of those of whom any was.
     pub average: Measured,
+    /// The same on as many days before, of those who had been active before the month began.
+    pub average_before: Measured,
 }
 
 impl EngagementLevel {

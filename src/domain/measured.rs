@@ -1,9 +1,13 @@
 //! No figure without its proof: how it was measured, from how much, and how sure it is.
 
 use super::period::Period;
+use super::statistics::nps::SAMPLE_MIN;
 use crate::record::words;
 use serde::Serialize;
 use time::OffsetDateTime;
+
+/// Below so many a figure is warned of.
+const SAMPLE_WARNING: u64 = 50;
 
 words! {
     /// What a figure counts.
@@ -154,6 +158,21 @@ impl Measured {
     ) -> Self {
         self.warnings.push(Warning { code, severity, message: message.into() });
         self
+    }
+
+    /// Warned of when the sample is small: below 50 that is noted, below 30 nothing is claimed. `of`
+    /// says what there are `count` of: `answers in the period`.
+    #[must_use]
+    pub fn of_enough(self, count: u64, of: &str) -> Self {
+        if count < SAMPLE_MIN {
+            let message = format!("{count} {of}; below {SAMPLE_MIN} nothing is claimed");
+            self.warned("insufficient_sample", Severity::Critical, message)
+        } else if count < SAMPLE_WARNING {
+            let message = format!("{count} {of}; {SAMPLE_WARNING} are better");
+            self.warned("small_sample", Severity::Warning, message)
+        } else {
+            self
+        }
     }
 
     /// Whether nothing serious stands against relying on it.

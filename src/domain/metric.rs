@@ -107,6 +107,13 @@ impl Readings {
         self.0.is_empty()
     }
 
+    /// When the newest of them held; none without any.
+    #[must_use]
+    pub fn latest_at(&self) -> Option<OffsetDateTime> {
+        let latest = self.0.values().map(|(_, at)| *at).max()?;
+        OffsetDateTime::from_value(Value::Time(latest))
+    }
+
     /// The readings as figures of the host.
     #[must_use]
     pub fn figures(&self) -> Figures {

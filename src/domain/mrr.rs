@@ -160,9 +160,6 @@ impl MrrMovement {
     /// in RFC 3339.
     #[must_use]
     pub fn csv(&self) -> String {
-        let instant = |at: OffsetDateTime| {
-            at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
-        };
         csv::line([
             self.id.to_string().as_str(),
             &self.customer_id.to_string(),
@@ -174,8 +171,8 @@ impl MrrMovement {
             &self.mrr_before.amount.to_string(),
             &self.mrr_after.amount.to_string(),
             self.amount.currency.code(),
-            &instant(self.effective_at),
-            &instant(self.at),
+            &csv::instant(self.effective_at),
+            &csv::instant(self.at),
         ])
     }
 }

@@ -7,9 +7,9 @@
 
 mod log_rank;
 
-use super::measured::{Interval, Method, Source};
+use super::measured::{Interval, Measured, Method, Source, Unit};
 use super::statistics::normal::Z_95;
-use super::statistics::real;
+use super::statistics::{LEVEL, real};
 use crate::record::words;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -92,6 +92,9 @@ pub struct SurvivalReport {
     pub method: Method,
     /// Everybody that ever paid.
     pub all: Survival,
+    /// After how many days half of them are gone, as a figure with its proof; none while more than
+    /// half are there.
+    pub median: Measured,
     /// What the groups are, if it was asked for.
     pub by: Option<SurvivalBy>,
     /// Each group, by name.
@@ -103,12 +106,62 @@ pub struct SurvivalReport {
 }
 
 /// How survival is computed.
-pub(crate) const METHOD: Method = Method {
+const METHOD: Method = Method {
     name: "Kaplan–Meier survival of paying customers",
     formula: "Π (1 − left ÷ at risk), by whole days from the first payment to the first time that \
               nothing was paid any more; those who pay still, or whom a reset took off the books, \
               count until then; Greenwood, log(−log) 95 %",
 };
+
+/// How the median is computed.
+const MEDIAN: Method = Method {
+    name: "median time that customers pay",
+    formula: "the first day on which the Kaplan–Meier survival is at most ½; between the first days \
+              on which the ends of its interval are (Brookmeyer and Crowley 1982)",
+};
+
+impl SurvivalReport {
+    /// Everybody, without groups so far.
+    pub(crate) fn of(all: Survival, sources: Vec<Source>) -> Self {
+        let day = |end: fn(&Interval) -> f64| {
+            let point = all.points.iter().find(|it| end(&it.interval) <= 0.5)?;
+            Some(f64::from(point.time))
+        };
+        let ends = day(|it| it.low).zip(day(|it| it.high));
+        let interval = ends.map(|(low, high)| Interval { low, high, level: LEVEL });
+        let value = all.median.map(f64::from);
+        let mut median = Measured::new(value, Unit::Days, MEDIAN, all.customers)
+            .within(interval.filter(|_| value.is_some()))
+            .of_enough(all.customers, "paying customers");
+        median.sources.clone_from(&sources);
+        let (by, groups, log_rank) = (None, Vec::new(), None);
+        Self { method: METHOD, all, median, by, groups, log_rank, sources }
+    }
+
+    /// The share of everybody that stays longer than so many days, 0–1, as a figure with its proof;
+    /// none of nobody. It is warned of when few were seen for so long.
+    ///
+    /// ```
+    /// use tenure::Tenure;
+    /// use tenure::store::memory::MemoryStore;
+    ///
+    /// let tenure = Tenure::open(MemoryStore::new())?;
+    /// let survival = tenure.read(|view| view.survival(None))?;
+    /// assert_eq!((survival.staying(365).value, survival.median.value), (None, None));
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    #[must_use]
+    pub fn staying(&self, days: u32) -> Measured {
+        let (all, at_risk) = (&self.all, self.all.at_risk(days));
+        let value = (all.customers > 0).then(|| all.at(days));
+        let last = all.points.iter().take_while(|it| it.time <= days).last();
+        let mut share = Measured::new(value, Unit::Ratio, METHOD, all.customers)
+            .within(last.map(|it| it.interval))
+            .of_enough(at_risk, "customers were still observed then");
+        share.sources.clone_from(&self.sources);
+        share
+    }
+}
 
 impl Lifetimes {
     /// Counts a customer that left after `days`, or was still there when it was last seen then.
@@ -197,7 +250,7 @@ impl Survival {
 
 /// exp(−exp(log(−log S) ± z · σ ÷ log S)): nothing is unsure while nobody or everybody left.
 fn interval(survival: f64, greenwood: f64) -> Interval {
-    let level = 0.95;
+    let level = LEVEL;
     if survival <= 0.0 || survival >= 1.0 {
         return Interval { low: survival, high: survival, level };
     }

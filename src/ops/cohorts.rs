@@ -5,13 +5,13 @@ use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::instant::elapsed;
 use crate::domain::measured::Source;
 use crate::domain::mrr::{CustomerRevenue, MrrMovement, Paid, paid_times};
-use crate::domain::survival::{
-    Lifetimes, METHOD, SurvivalBy, SurvivalGroup, SurvivalReport, log_rank,
-};
+use crate::domain::survival::{Lifetimes, SurvivalBy, SurvivalGroup, SurvivalReport, log_rank};
 use crate::error::{Error, Result};
 use crate::ops::revenue::CUSTOMER;
 use crate::page::PAGE_MAX;
 use crate::store::query::Query;
+use crate::store::schema::Col;
+use crate::tables::Stored;
 use crate::tx::View;
 use std::collections::{BTreeMap, BTreeSet};
 use time::{Duration, OffsetDateTime};
@@ -24,18 +24,23 @@ impl From<Unaccounted> for Error {
 
 /// How many records there were, and when the newest was made.
 #[derive(Default)]
-struct Counted {
-    records: u64,
-    latest: Option<OffsetDateTime>,
+pub(super) struct Counted {
+    pub(super) records: u64,
+    pub(super) latest: Option<OffsetDateTime>,
 }
 
 impl Counted {
-    fn add(&mut self, at: OffsetDateTime) {
+    pub(super) fn add(&mut self, at: OffsetDateTime) {
         self.records = self.records.saturating_add(1);
         self.latest = self.latest.max(Some(at));
     }
 
-    const fn source(&self, name: &'static str) -> Source {
+    pub(super) fn merge(&mut self, more: &Self) {
+        self.records = self.records.saturating_add(more.records);
+        self.latest = self.latest.max(more.latest);
+    }
+
+    pub(super) const fn source(&self, name: &'static str) -> Source {
         Source { name, records: self.records, latest: self.latest }
     }
 }
@@ -43,7 +48,8 @@ impl Counted {
 impl View<'_> {
     /// Cohorts by month, and how many of each were there in the months after, as far as these are
     /// over. By [`FirstSubscription`](CohortBy::FirstSubscription) everybody that ever paid is in
-    /// one, by [`SignUp`](CohortBy::SignUp) every customer that is not deleted; the past that was
+    /// one, by [`SignUp`](CohortBy::SignUp) every customer that is not deleted, by
+    /// [`FirstActivity`](CohortBy::FirstActivity) everybody that was ever active; the past that was
     /// recorded later counts where it belongs. Memory is that of a page of customers and a number
     /// per cohort and month.
     ///
@@ -65,16 +71,12 @@ impl View<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Rule`] by [`FirstActivity`](CohortBy::FirstActivity), whose days
-    /// [`cohorts_of_activity`](Self::cohorts_of_activity) is given, and when the cohorts do not
-    /// account for everybody.
+    /// [`Error::Rule`] when the cohorts do not account for everybody.
     pub fn cohorts(&self, by: CohortBy) -> Result<CohortReport> {
         match by {
             CohortBy::FirstSubscription => self.cohorts_of_payers(),
             CohortBy::SignUp => self.cohorts_of_customers(),
-            CohortBy::FirstActivity => {
-                Err(Error::rule("cohorts by first activity follow from what was done when"))
-            }
+            CohortBy::FirstActivity => self.cohorts_of_active(),
         }
     }
 
@@ -115,8 +117,25 @@ impl View<'_> {
         Ok(report.proved(vec![customers.source("customers"), all.source("mrr movements")]))
     }
 
-    /// Cohorts by the month of a customer's first activity, from days on which it did anything, in
-    /// any order and as often as they come; those ahead of the clock are left out. Memory is a month
+    fn cohorts_of_active(&self) -> Result<CohortReport> {
+        let last = CalendarMonth::last_full(self.now());
+        let mut tally = CohortTally::new(CohortBy::FirstActivity, last);
+        let (mut population, mut all) = (0_u64, Counted::default());
+        self.each_months(|months, days| {
+            for it in days {
+                all.add(it.day);
+            }
+            if let Some(first) = months.first() {
+                tally.add(*first, months.iter().copied());
+                population = population.saturating_add(1);
+            }
+            Ok(())
+        })?;
+        Ok(tally.finish(population)?.proved(vec![all.source("daily activities")]))
+    }
+
+    /// Cohorts by the month of a customer's first activity, from days on which it did anything that
+    /// are kept elsewhere, in any order and as often as they come; those ahead of the clock are left out. Memory is a month
     /// per customer and month.
     ///
     /// # Errors
@@ -179,14 +198,9 @@ impl View<'_> {
         let log_rank = log_rank(&groups);
         let group =
             |(name, of): (String, &Lifetimes)| SurvivalGroup { name, survival: of.survival() };
-        Ok(SurvivalReport {
-            method: METHOD,
-            all: all.survival(),
-            by,
-            groups: names.into_iter().zip(&groups).map(group).collect(),
-            log_rank,
-            sources: vec![payers.source("customer revenues")],
-        })
+        let groups = names.into_iter().zip(&groups).map(group).collect();
+        let sources = vec![payers.source("customer revenues")];
+        Ok(SurvivalReport { by, groups, log_rank, ..SurvivalReport::of(all.survival(), sources) })
     }
 
     /// Hands all customers to `take`, by their ids and a page at a time.
@@ -210,17 +224,31 @@ impl View<'_> {
         &self,
         mut take: impl FnMut(&[MrrMovement]) -> Result<()>,
     ) -> Result<()> {
-        let mut of_one: Vec<MrrMovement> = Vec::new();
-        let mut take = |of_one: &mut Vec<MrrMovement>| {
-            of_one.sort_by_key(|it| it.number);
-            take(of_one)
-        };
-        self.each::<MrrMovement>(Query::all().oldest_by(CUSTOMER), |movement| {
-            if of_one.last().is_some_and(|it| it.customer_id != movement.customer_id) {
+        self.each_own(
+            CUSTOMER,
+            |it: &MrrMovement| it.customer_id,
+            |of_one| {
+                of_one.sort_by_key(|it| it.number);
+                take(of_one)
+            },
+        )
+    }
+
+    /// Hands the records of each customer to `take`, all of one at once: `col` is the column of the
+    /// customer that `of` names.
+    pub(crate) fn each_own<R: Stored>(
+        &self,
+        col: Col,
+        of: impl Fn(&R) -> CustomerId,
+        mut take: impl FnMut(&mut Vec<R>) -> Result<()>,
+    ) -> Result<()> {
+        let mut of_one: Vec<R> = Vec::new();
+        self.each::<R>(Query::all().oldest_by(col), |record| {
+            if of_one.last().is_some_and(|it| of(it) != of(&record)) {
                 take(&mut of_one)?;
                 of_one.clear();
             }
-            of_one.push(movement);
+            of_one.push(record);
             Ok(())
         })?;
         if of_one.is_empty() { Ok(()) } else { take(&mut of_one) }

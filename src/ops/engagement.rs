@@ -1,16 +1,18 @@
 //! Engagement: of one customer in a period, and of those whom one user looks after.
 
-use crate::domain::activity::first_of_month;
+use crate::domain::activity::{DailyActivity, first_of_month};
 use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::engagement::{
     Engagement, EngagementLevel, EngagementMetrics, EngagementPortfolio, MEAN_SCORE, days_before,
 };
-use crate::domain::measured::{Measured, Unit};
+use crate::domain::measured::{Measured, Severity, Unit};
 use crate::domain::period::Period;
 use crate::domain::pulse::{day_of, midnight};
 use crate::domain::ticket::SupportTicket;
 use crate::domain::user::{User, UserId};
 use crate::error::{Error, Result};
+use crate::ops::cohorts::Counted;
+use crate::ops::retention::DAY_CUSTOMER;
 use crate::store::query::{Op, Query};
 use crate::store::schema::Col;
 use crate::tables::Stored;
@@ -19,6 +21,7 @@ use time::{Duration, OffsetDateTime};
 
 const TICKET_CUSTOMER: Col = <SupportTicket as Stored>::TABLE.col("customer_id");
 const OPENED_AT: Col = <SupportTicket as Stored>::TABLE.col("opened_at");
+const DAY: Col = <DailyActivity as Stored>::TABLE.col("day");
 const CSM: Col = <Customer as Stored>::TABLE.col("csm_id");
 const DELETED_AT: Col = <Customer as Stored>::TABLE.col("deleted_at");
 
@@ -54,15 +57,16 @@ impl View<'_> {
     pub fn engagement(&self, customer: CustomerId, period: Period) -> Result<Engagement> {
         self.customer(customer)?;
         let before = days_before(period).map_err(Error::malformed("period"))?;
-        self.engagement_of(customer, period, before)
+        Ok(self.engagement_of(customer, period, before)?.0)
     }
 
+    /// Also which days of the period there are.
     fn engagement_of(
         &self,
         customer: CustomerId,
         period: Period,
         before: Period,
-    ) -> Result<Engagement> {
+    ) -> Result<(Engagement, Counted)> {
         let both = Period::new(before.start(), period.end());
         let both = both.map_err(Error::malformed("period"))?;
         let (days, users) = self.activity_in(customer, both)?;
@@ -71,12 +75,16 @@ impl View<'_> {
         let tickets = self.all(tickets.filter(OPENED_AT, Op::Lt, &both.end()))?;
         let of = |period| EngagementMetrics::of(period, &days, &users, &tickets);
         let is_known = !days.is_empty() || self.pulse(customer)?.last_activity_at.is_some();
-        Ok(Engagement::new(customer, period, (of(period), of(before)), is_known))
+        let mut counted = Counted::default();
+        for day in days.iter().filter(|it| period.contains(it.day)) {
+            counted.add(day.day);
+        }
+        Ok((Engagement::new(customer, period, (of(period), of(before)), is_known), counted))
     }
 
     /// How much the customers of a user, whose success it looks after, do with the product in the
-    /// month so far (UTC): how many at each level, their mean score, and who is at risk because of low
-    /// engagement. Customers are read one after the other.
+    /// month so far (UTC): how many at each level, their mean score beside that of as many days
+    /// before, and who is at risk because of low engagement. Customers are read one after the other.
     ///
     /// # Errors
     ///
@@ -88,10 +96,18 @@ impl View<'_> {
         let period = Period::new(month, end).map_err(Error::malformed("period"))?;
         let before = days_before(period).map_err(Error::malformed("period"))?;
         let (mut levels, mut unknown, mut sum) = ([0_u64; 3], 0_u64, 0_u64);
-        let mut at_risk = Vec::new();
+        let (mut at_risk, mut all) = (Vec::new(), Counted::default());
+        let (mut sum_before, mut known_before) = (0_u64, 0_u64);
         let customers = Query::all().filter(CSM, Op::Eq, &Some(csm));
         self.each(customers.eq(DELETED_AT, &None::<OffsetDateTime>), |customer: Customer| {
-            let engagement = self.engagement_of(customer.id, period, before)?;
+            let (engagement, days) = self.engagement_of(customer.id, period, before)?;
+            all.merge(&days);
+            let first = Query::all().eq(DAY_CUSTOMER, &customer.id).oldest_by(DAY);
+            let first = self.first::<DailyActivity>(first)?;
+            if first.is_some_and(|first| first.day < period.start()) {
+                known_before = known_before.saturating_add(1);
+                sum_before = sum_before.saturating_add(engagement.previous.score().into());
+            }
             let (Some(score), Some(level)) = (engagement.score, engagement.level) else {
                 unknown = unknown.saturating_add(1);
                 return Ok(());
@@ -115,7 +131,27 @@ impl View<'_> {
         #[expect(clippy::cast_precision_loss, reason = "a mean")]
         let mean = (scored > 0).then(|| sum as f64 / scored as f64);
         let average = Measured::new(mean, Unit::Points, MEAN_SCORE, scored).over(period);
-        let average = average.from_records("customers", scored.saturating_add(unknown), None);
-        Ok(EngagementPortfolio { period, high, medium, low, unknown, at_risk, average })
+        let mut average = average
+            .from_records("customers", scored.saturating_add(unknown), None)
+            .from_records("daily activities", all.records, all.latest);
+        if unknown > 0 {
+            let message = format!("of {unknown} customers no activity was ever recorded");
+            average = average.warned("not_scored", Severity::Warning, message);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "a mean")]
+        let mean = (known_before > 0).then(|| sum_before as f64 / known_before as f64);
+        let average_before = Measured::new(mean, Unit::Points, MEAN_SCORE, known_before);
+        let average_before =
+            average_before.over(before).from_records("customers", known_before, None);
+        Ok(EngagementPortfolio {
+            period,
+            high,
+            medium,
+            low,
+            unknown,
+            at_risk,
+            average,
+            average_before,
+        })
     }
 }

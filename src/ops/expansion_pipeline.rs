@@ -3,6 +3,7 @@
 use crate::domain::expansion::{
     ExpansionOpportunity, OpportunityKind, OpportunityStatus, OpportunityTiming,
 };
+use crate::domain::measured::{Measured, Method, Severity, Unit};
 use crate::domain::money::Money;
 use crate::domain::user::UserId;
 use crate::error::{Error, Result};
@@ -20,7 +21,7 @@ const STATUS: Col = <ExpansionOpportunity as Stored>::TABLE.col("status");
 const PROBABILITY: Col = <ExpansionOpportunity as Stored>::TABLE.col("probability");
 
 /// What some opportunities would bring together.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct PipelineSum {
@@ -30,7 +31,14 @@ pub struct PipelineSum {
     pub without_value: u64,
     /// What the others would bring in a month, one sum for each currency, by its code.
     pub value: Vec<Money>,
+    /// The same sums, in that order, as figures with their proof.
+    pub proof: Vec<Measured>,
 }
+
+const SUM: Method = Method {
+    name: "monthly value of the open opportunities of one currency",
+    formula: "Σ estimated value, minor units; not weighed by probability",
+};
 
 impl PipelineSum {
     fn add(&mut self, opportunity: &ExpansionOpportunity) -> Result<()> {
@@ -39,16 +47,45 @@ impl PipelineSum {
             self.without_value = self.without_value.saturating_add(1);
             return Ok(());
         };
-        match self.value.binary_search_by_key(&value.currency.code(), |it| it.currency.code()) {
+        let code = value.currency.code();
+        let place = match self.value.binary_search_by_key(&code, |it| it.currency.code()) {
             Ok(place) => {
                 if let Some(sum) = self.value.get_mut(place) {
                     let more = sum.checked_add(value);
                     *sum = more.ok_or(Error::Overflow("value of the pipeline"))?;
                 }
+                place
             }
-            Err(place) => self.value.insert(place, value),
+            Err(place) => {
+                self.value.insert(place, value);
+                let nothing = Measured::new(None, Unit::Money, SUM, 0);
+                let nothing = nothing.from_records("expansion opportunities", 0, None);
+                self.proof.insert(place, nothing);
+                place
+            }
+        };
+        if let (Some(sum), Some(proof)) = (self.value.get(place), self.proof.get_mut(place)) {
+            #[expect(clippy::cast_precision_loss, reason = "`value` is exact")]
+            let amount = sum.amount as f64;
+            proof.value = Some(amount);
+            proof.sample_size = proof.sample_size.saturating_add(1);
+            for source in &mut proof.sources {
+                source.records = proof.sample_size;
+                source.latest = source.latest.max(Some(opportunity.updated_at));
+            }
         }
         Ok(())
+    }
+
+    /// Says of every sum what it leaves out.
+    fn finish(&mut self) {
+        let (missing, count) = (self.without_value, self.count);
+        if missing > 0 {
+            let message = format!("{missing} of {count} opportunities have no estimated value");
+            let warned =
+                |it: Measured| it.warned("without_value", Severity::Warning, message.as_str());
+            self.proof = std::mem::take(&mut self.proof).into_iter().map(warned).collect();
+        }
     }
 }
 
@@ -110,6 +147,10 @@ impl View<'_> {
             pipeline.by_kind.entry(opportunity.kind).or_default().add(&opportunity)?;
             pipeline.by_timing.entry(opportunity.timing).or_default().add(&opportunity)
         })?;
+        let parts = pipeline.by_kind.values_mut().chain(pipeline.by_timing.values_mut());
+        for sum in parts.chain([&mut pipeline.total]) {
+            sum.finish();
+        }
         Ok(pipeline)
     }
 }

@@ -55,8 +55,48 @@ impl View<'_> {
         }
         let mut found = tallies(query.clone());
         let (start, end) = reading(&found);
-        self.each_response(&query.population, start, end, |response| found.add(&response))?;
+        self.each_response(&query.population, start, end, |response| {
+            found.add(&response);
+            Ok(())
+        })?;
         Ok(report(found, &self.surveyed(&query)?))
+    }
+
+    /// Hands the answers of a period (or of an [`NpsQuery`]), oldest first, to `take`: the records
+    /// behind every figure of [`nps`](Self::nps), read a page at a time. [`NpsResponse::csv`] makes
+    /// lines of them, under [`NpsResponse::csv_header`].
+    ///
+    /// ```
+    /// use tenure::domain::period::Period;
+    /// use tenure::store::memory::MemoryStore;
+    /// use tenure::{CustomerDraft, NpsResponse, NpsResponseDraft, Tenure};
+    /// use time::Duration;
+    ///
+    /// let tenure = Tenure::open(MemoryStore::new())?;
+    /// let mut lines = vec![NpsResponse::csv_header()];
+    /// tenure.write(|tx| {
+    ///     let acme = tx.create_customer(&CustomerDraft::named("Acme"))?.id;
+    ///     tx.record_nps_response(&NpsResponseDraft::of(acme, 9).feedback("Quick, and kind"))?;
+    ///     let today = Period::new(tx.now() - Duration::DAY, tx.now() + Duration::DAY);
+    ///     tx.view().each_nps_response(today.expect("two days"), |it| {
+    ///         lines.push(it.csv());
+    ///         Ok(())
+    ///     })
+    /// })?;
+    /// assert!(lines[1].contains("\"Quick, and kind\""));
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The store's own, and whatever `take` answers.
+    pub fn each_nps_response(
+        &self,
+        query: impl Into<NpsQuery>,
+        take: impl FnMut(NpsResponse) -> Result<()>,
+    ) -> Result<()> {
+        let query = query.into();
+        self.each_response(&query.population, query.period.start(), query.period.end(), take)
     }
 
     /// Whether a score differs from that of an earlier period by more than chance explains: a test
@@ -102,8 +142,10 @@ impl View<'_> {
 
     fn answers(&self, query: &NpsQuery) -> Result<Tally> {
         let (mut tally, period) = (Tally::default(), query.period);
-        let add = |response| tally.add(&response);
-        self.each_response(&query.population, period.start(), period.end(), add)?;
+        self.each_response(&query.population, period.start(), period.end(), |response| {
+            tally.add(&response);
+            Ok(())
+        })?;
         Ok(tally)
     }
 
@@ -112,7 +154,7 @@ impl View<'_> {
         population: &NpsPopulation,
         start: OffsetDateTime,
         end: OffsetDateTime,
-        mut take: impl FnMut(NpsResponse),
+        take: impl FnMut(NpsResponse) -> Result<()>,
     ) -> Result<()> {
         let query = Query::all().filter(SUBMITTED_AT, Op::Ge, &start);
         let query = query.filter(SUBMITTED_AT, Op::Lt, &end).oldest_by(SUBMITTED_AT);
@@ -121,10 +163,7 @@ impl View<'_> {
             NpsPopulation::Plan(plan) => query.eq(PLAN, plan),
             NpsPopulation::Customer(id) => query.eq(CUSTOMER, id),
         };
-        self.each(query, |response| {
-            take(response);
-            Ok(())
-        })
+        self.each(query, take)
     }
 
     /// The surveys that were sent in a period.

@@ -1,53 +1,51 @@
 //! Validation: what is reported, counted again from raw records on another way.
 
-use crate::domain::cohort::{CalendarMonth, CohortBy};
+mod health;
+mod nps;
+mod raw;
+mod reconciliation;
+mod revenue;
+
 use crate::domain::contact::Contact;
-use crate::domain::customer::{Customer, CustomerId};
-use crate::domain::money::Currency;
-use crate::domain::mrr::{CustomerRevenue, MrrKind, MrrMovement, Paid, paid_times};
-use crate::domain::period::Period;
-use crate::domain::statistics::real;
+use crate::domain::customer::Customer;
+use crate::domain::invoice::Invoice;
+use crate::domain::metric::LatestMetrics;
+use crate::domain::mrr::MrrMovement;
+use crate::domain::nps::NpsResponse;
+use crate::domain::order::Order;
+use crate::domain::pulse::Pulse;
 use crate::domain::subscription::Subscription;
-use crate::domain::validation::{
-    Check, Comparison, SourceFreshness, Validation, check_churn, check_cohorts, check_health,
-    check_nps, check_reconciliation, check_retention, check_sources, check_surveys,
-};
+use crate::domain::ticket::SupportTicket;
+use crate::domain::validation::{SourceFreshness, Validation, check_sources};
 use crate::error::Result;
 use crate::store::query::Query;
 use crate::store::schema::Col;
 use crate::tables::Stored;
 use crate::tx::View;
-use std::collections::BTreeMap;
+use time::OffsetDateTime;
 
 const CREATED_AT: Col = <Customer as Stored>::TABLE.col("created_at");
 const AT: Col = <MrrMovement as Stored>::TABLE.col("at");
-const REVENUE: Col = <CustomerRevenue as Stored>::TABLE.col("id");
-const SUBSCRIBER: Col = <Subscription as Stored>::TABLE.col("customer_id");
-
-/// What customers brought in one currency at both ends of a period, added up by definition.
-#[derive(Default)]
-struct Recount {
-    start: i128,
-    end: i128,
-    /// Of those at the start whom no reset touched.
-    base: i128,
-    kept: i128,
-    capped: i128,
-    logos: u64,
-    lost: u64,
-}
-
-/// What each source says that everybody brings now, in one currency.
-#[derive(Default)]
-struct Totals {
-    subscriptions: i128,
-    ledger: i128,
-    known: i128,
-}
+const SUBMITTED_AT: Col = <NpsResponse as Stored>::TABLE.col("submitted_at");
 
 impl View<'_> {
-    /// How old the newest record of each source is: customers, contacts, subscriptions and movements
-    /// of revenue.
+    /// How old the newest record of each source is: customers, contacts, subscriptions, movements of
+    /// revenue and NPS responses by when they were made; orders, invoices and tickets by when the
+    /// host last told of one; activities and metrics by when they took place. Orders, invoices,
+    /// tickets, and one record of activity and one of metrics for each customer are read through.
+    ///
+    /// ```
+    /// use tenure::store::memory::MemoryStore;
+    /// use tenure::{CustomerDraft, FreshnessLevel, Tenure};
+    ///
+    /// let tenure = Tenure::open(MemoryStore::new())?;
+    /// tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?;
+    /// let sources = tenure.read(|view| view.data_freshness())?;
+    /// let level = |name| sources.iter().find(|it| it.source == name).map(|it| it.level);
+    /// assert_eq!(level("customers"), Some(FreshnessLevel::Fresh));
+    /// assert_eq!(level("invoices"), Some(FreshnessLevel::Unknown));
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -58,20 +56,41 @@ impl View<'_> {
         let contact = self.first::<Contact>(Query::all().newest())?;
         let subscription = self.first::<Subscription>(Query::all().newest())?;
         let movement = self.first::<MrrMovement>(Query::all().newest_by(AT))?;
+        let response = self.first::<NpsResponse>(Query::all().newest_by(SUBMITTED_AT))?;
         let sources = [
             ("customers", customer.map(|it| it.created_at)),
             ("contacts", contact.map(|it| it.created_at)),
             ("subscriptions", subscription.map(|it| it.created_at)),
             ("mrr movements", movement.map(|it| it.at)),
+            ("activities", self.latest_of(|it: &Pulse| it.last_activity_at)?),
+            ("metrics", self.latest_of(|it: &LatestMetrics| it.readings.latest_at())?),
+            ("orders", self.latest_of(|it: &Order| Some(it.updated_at))?),
+            ("invoices", self.latest_of(|it: &Invoice| Some(it.updated_at))?),
+            ("tickets", self.latest_of(|it: &SupportTicket| Some(it.updated_at))?),
+            ("nps responses", response.map(|it| it.submitted_at)),
         ];
         let limits = &self.config().evidence;
         let fresh = |(name, latest)| SourceFreshness::of(name, latest, self.now(), limits);
         Ok(sources.into_iter().map(fresh).collect())
     }
 
+    /// The latest of what all records of a noun say.
+    fn latest_of<R: Stored>(
+        &self,
+        of: impl Fn(&R) -> Option<OffsetDateTime>,
+    ) -> Result<Option<OffsetDateTime>> {
+        let mut latest = None;
+        self.each(Query::all(), |record: R| {
+            latest = latest.max(of(&record));
+            Ok(())
+        })?;
+        Ok(latest)
+    }
+
     /// Whether what is reported is true: eight checks, each of which counts again from the raw
     /// records and on another way than the reports do. Nothing is changed. It reads the whole org,
-    /// all usage included, a page at a time.
+    /// all usage and activity included; memory is that of a page of customers and of what one
+    /// customer did.
     ///
     /// ```
     /// use tenure::store::memory::MemoryStore;
@@ -89,195 +108,21 @@ impl View<'_> {
     ///
     /// The store's own.
     pub fn validate_metrics(&self) -> Result<Validation> {
-        let (freshness, limits) = (self.data_freshness()?, &self.config().evidence);
-        let (reconciliation, discrepancies) = self.reconciliation_check()?;
+        let freshness = self.data_freshness()?;
+        let raw = self.read_raw()?;
+        let (nps, surveys, last_scores) = self.nps_checks()?;
+        let (reconciliation, discrepancies) = self.reconciliation_check(&raw, last_scores)?;
         let checks = vec![
-            check_nps(None),
+            nps,
             self.churn_check()?,
             check_sources(&freshness),
-            self.cohort_check()?,
-            check_retention(Vec::new()),
-            check_health(None, None, Vec::new(), self.now(), limits),
-            check_surveys(0, 0, limits),
+            self.cohort_check(&raw)?,
+            self.retention_check(&raw)?,
+            self.health_check()?,
+            surveys,
             reconciliation,
         ];
         Ok(Validation::of(checks, freshness, discrepancies, self.now()))
-    }
-
-    /// The last month that is over: reported from what is paid now, back through the movements;
-    /// counted again from the first movement on.
-    fn churn_check(&self) -> Result<Check> {
-        let month = CalendarMonth::last_full(self.now());
-        let (Some(start), Some(end)) = (month.start(), month.next().start()) else {
-            return Ok(check_churn(Vec::new()));
-        };
-        let Ok(period) = Period::new(start, end) else { return Ok(check_churn(Vec::new())) };
-        let mut recounts: BTreeMap<&'static str, Recount> = BTreeMap::new();
-        self.each_ledger(|movements| {
-            recount(&mut recounts, movements, period);
-            Ok(())
-        })?;
-        let report = self.revenue(period, None)?;
-        let mut figures = Vec::new();
-        for found in &report.currencies {
-            let code = found.currency.code();
-            let known = recounts.remove(code).unwrap_or_default();
-            let part = |part: i128, whole: i128| (whole > 0).then(|| wide(part) / wide(whole));
-            let logos = (i128::from(known.lost), i128::from(known.logos));
-            let pairs = [
-                ("start", Some(wide(found.changes.start.amount)), Some(wide(known.start))),
-                ("end", found.mrr.value, Some(wide(known.end))),
-                ("GRR", found.grr.value, part(known.capped, known.base)),
-                ("NRR", found.nrr.value, part(known.kept, known.base)),
-                ("logo churn", found.logo_churn.value, part(logos.0, logos.1)),
-                ("unreconciled", Some(wide(found.difference)), Some(0.0)),
-            ];
-            let named = |(name, reported, recounted)| {
-                Comparison::of(format!("{name} {code} {month}"), reported, recounted)
-            };
-            figures.extend(pairs.map(named));
-        }
-        // What the report does not know of at all.
-        for (code, known) in recounts {
-            figures.push(Comparison::of(
-                format!("end {code} {month}"),
-                None,
-                Some(wide(known.end)),
-            ));
-        }
-        Ok(check_churn(figures))
-    }
-
-    /// Cohorts by first subscription: reported from what is known of each customer; sizes and the
-    /// first months counted again from the movements alone.
-    fn cohort_check(&self) -> Result<Check> {
-        let report = self.cohorts(CohortBy::FirstSubscription)?;
-        let mut population = 0_u64;
-        // By month: how many began, and how many of them paid in the next.
-        let mut months: BTreeMap<CalendarMonth, (u64, u64)> = BTreeMap::new();
-        self.each_ledger(|movements| {
-            let gains = movements.iter().filter(|it| it.amount.amount > 0);
-            let Some(begun) = gains.map(|it| it.effective_at).min() else { return Ok(()) };
-            population = population.saturating_add(1);
-            let month = CalendarMonth::at(begun);
-            let (size, kept) = months.entry(month).or_default();
-            *size = size.saturating_add(1);
-            let (from, to) = (month.next().start(), month.next().next().start());
-            let paid = |(begun, ended): &Paid| {
-                to.is_none_or(|to| *begun < to)
-                    && from.is_some_and(|from| {
-                        *begun >= from || ended.is_none_or(|ended| ended > from)
-                    })
-            };
-            *kept = kept.saturating_add(paid_times(movements).iter().any(paid).into());
-            Ok(())
-        })?;
-        let pair = |name: String, reported: Option<u64>, recounted: Option<u64>| {
-            Comparison::of(name, reported.map(real), recounted.map(real))
-        };
-        let mut figures = Vec::new();
-        if population > 0 || report.population > 0 {
-            figures.push(pair("population".into(), Some(report.population), Some(population)));
-        }
-        for cohort in &report.cohorts {
-            let known = months.get(&cohort.month);
-            figures.push(pair(
-                format!("size of {}", cohort.month),
-                Some(cohort.size),
-                known.map(|(size, _)| *size),
-            ));
-            if let Some(next) = cohort.active.get(1) {
-                figures.push(pair(
-                    format!("first month of {}", cohort.month),
-                    Some(*next),
-                    known.map(|(_, kept)| *kept),
-                ));
-            }
-        }
-        Ok(check_cohorts(figures))
-    }
-
-    /// Revenue by the subscriptions, by the movements and by what is known of each customer; usage
-    /// by its counters and by its events. Also how many discrepancies there are.
-    fn reconciliation_check(&self) -> Result<(Check, u64)> {
-        let mut totals: BTreeMap<&'static str, Totals> = BTreeMap::new();
-        let mut discrepancies = 0_u64;
-        self.each_customer_page(|view, page| {
-            let (Some(first), Some(last)) = (page.first(), page.last()) else { return Ok(()) };
-            let (first, last) = (first.id, last.id);
-            let mut sources: BTreeMap<(CustomerId, &'static str), Totals> = BTreeMap::new();
-            let entry = |customer: CustomerId, currency: Currency| (customer, currency.code());
-            for it in view.of_customers::<Subscription>(SUBSCRIBER, first, last)? {
-                if let Some(mrr) = it.recurring_revenue() {
-                    let sum = sources.entry(entry(it.customer_id, mrr.currency)).or_default();
-                    sum.subscriptions = sum.subscriptions.saturating_add(mrr.amount.into());
-                }
-            }
-            for it in view.movements_between(first, last)? {
-                let sum = sources.entry(entry(it.customer_id, it.amount.currency)).or_default();
-                sum.ledger = sum.ledger.saturating_add(it.amount.amount.into());
-            }
-            for state in view.of_customers::<CustomerRevenue>(REVENUE, first, last)? {
-                for mrr in &state.mrr {
-                    let sum = sources.entry(entry(state.id, mrr.currency)).or_default();
-                    sum.known = sum.known.saturating_add(mrr.amount.into());
-                }
-            }
-            for ((_, code), it) in sources {
-                let differs = it.ledger != it.subscriptions || it.ledger != it.known;
-                discrepancies = discrepancies.saturating_add(differs.into());
-                let total = totals.entry(code).or_default();
-                total.subscriptions = total.subscriptions.saturating_add(it.subscriptions);
-                total.ledger = total.ledger.saturating_add(it.ledger);
-                total.known = total.known.saturating_add(it.known);
-            }
-            Ok(())
-        })?;
-        let usage = self.verify_usage(|_| ())?;
-        let differences = u64::try_from(usage.differences).unwrap_or(u64::MAX);
-        discrepancies = discrepancies.saturating_add(differences);
-        let mut figures = Vec::new();
-        for (code, it) in totals {
-            let ledger = Some(wide(it.ledger));
-            let name = format!("MRR {code}: ledger, subscriptions");
-            figures.push(Comparison::of(name, ledger, Some(wide(it.subscriptions))));
-            let name = format!("MRR {code}: ledger, customers");
-            figures.push(Comparison::of(name, ledger, Some(wide(it.known))));
-        }
-        if usage.meters > 0 {
-            let meters = u64::try_from(usage.meters).unwrap_or(u64::MAX);
-            let right = meters.saturating_sub(differences);
-            let name = "meters that agree with their events";
-            figures.push(Comparison::of(name, Some(real(meters)), Some(real(right))));
-        }
-        Ok((check_reconciliation(figures, discrepancies, &self.config().evidence), discrepancies))
-    }
-}
-
-/// Adds a customer, whose movements these are from the first on.
-fn recount(into: &mut BTreeMap<&'static str, Recount>, movements: &[MrrMovement], period: Period) {
-    let mut books: BTreeMap<&'static str, (i128, i128, bool)> = BTreeMap::new();
-    for it in movements.iter().filter(|it| it.at < period.end()) {
-        let (start, end, reset) = books.entry(it.amount.currency.code()).or_default();
-        let amount = i128::from(it.amount.amount);
-        *end = end.saturating_add(amount);
-        if it.at < period.start() {
-            *start = start.saturating_add(amount);
-        } else {
-            *reset |= it.kind == MrrKind::Reset;
-        }
-    }
-    for (code, (start, end, reset)) in books {
-        let sum = into.entry(code).or_default();
-        sum.start = sum.start.saturating_add(start);
-        sum.end = sum.end.saturating_add(end);
-        if start > 0 && !reset {
-            sum.base = sum.base.saturating_add(start);
-            sum.kept = sum.kept.saturating_add(end);
-            sum.capped = sum.capped.saturating_add(start.min(end));
-            sum.logos = sum.logos.saturating_add(1);
-            sum.lost = sum.lost.saturating_add((end == 0).into());
-        }
     }
 }
 
@@ -289,6 +134,8 @@ const fn wide(amount: i128) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::customer::CustomerId;
+    use crate::domain::mrr::CustomerRevenue;
     use crate::domain::validation::CheckStatus;
     use crate::store::memory::MemoryStore;
     use crate::{

@@ -50,6 +50,7 @@ mod edges;
 mod engagement;
 mod entitlements;
 mod events;
+mod evidence;
 mod expansion;
 mod facts;
 mod fed;

@@ -63,9 +63,7 @@ impl Tampered {
 
     /// Changes an integer column of every row of a table by so much, as a fault would.
     pub fn shift(&self, table: &str, column: &str, by: i64) {
-        let tables = self.0.tables.lock().unwrap();
-        let table = *tables.iter().find(|it| it.name == table).unwrap();
-        let place = table.position(column).unwrap();
+        let (table, place) = (self.table(table), self.place(table, column));
         let mut shift = |writer: &mut dyn Writer| {
             for mut row in writer.query(table, &Query::all())? {
                 let Some(Value::Int(value)) = row.0.get_mut(place) else { panic!("{column}") };
@@ -77,16 +75,31 @@ impl Tampered {
         self.0.store.write(OrgId::DEFAULT, &mut shift).unwrap();
     }
 
+    /// Where a column is in the rows of a table.
+    pub fn place(&self, table: &str, column: &str) -> usize {
+        self.table(table).position(column).unwrap()
+    }
+
+    fn table(&self, name: &str) -> &'static Table {
+        let tables = self.0.tables.lock().unwrap();
+        tables.iter().find(|it| it.name == name).unwrap()
+    }
+
     /// Changes every row of a table as `change` does, or removes it, as a fault would.
     pub fn change(&self, table: &str, change: impl Fn(Row) -> Option<Row>) {
-        let tables = self.0.tables.lock().unwrap();
-        let table = *tables.iter().find(|it| it.name == table).unwrap();
+        let table = self.table(table);
         let mut change = |writer: &mut dyn Writer| {
             for row in writer.query(table, &Query::all())? {
                 let key = row.key();
-                writer.delete(table, key)?;
-                if let Some(row) = change(row) {
-                    writer.insert(table, row)?;
+                match change(row) {
+                    // Others may refer to it.
+                    Some(row) if row.key() == key => writer.put(table, row).map(drop)?,
+                    changed => {
+                        writer.delete(table, key)?;
+                        if let Some(row) = changed {
+                            writer.insert(table, row)?;
+                        }
+                    }
                 }
             }
             Ok(())

@@ -6,6 +6,7 @@
 //! tie is always a tie, and a better value never earns less.
 
 use super::model::{HealthMetric, MetricDirection};
+use crate::domain::decimal::{half_up, parts};
 
 /// One point.
 const POINT: i128 = 1_000_000_000_000_000;
@@ -15,9 +16,8 @@ const FULL: i128 = 100 * POINT;
 pub(super) const VALUE_MAX: f64 = 1e12;
 
 /// A number in 10⁻⁹ths, at most [`VALUE_MAX`] either way; 0 for what is no number.
-#[expect(clippy::cast_possible_truncation, reason = "it is clamped")]
 pub(super) fn nanos(number: f64) -> i128 {
-    (number.clamp(-VALUE_MAX, VALUE_MAX) * 1e9).round() as i128
+    parts(number.clamp(-VALUE_MAX, VALUE_MAX), 1e9).unwrap_or(0)
 }
 
 /// What a value earns, in 10⁻¹⁵ths of a point.
@@ -68,10 +68,9 @@ impl Mean {
 
     /// The mean, rounded half up.
     pub(super) fn rounded(self) -> Option<u32> {
-        let half = self.weight.saturating_mul(POINT.saturating_add(2));
-        let doubled = self.sum.saturating_mul(2).saturating_add(half);
-        let rounded = doubled.checked_div(self.weight.saturating_mul(POINT).saturating_mul(2))?;
-        u32::try_from(rounded).ok()
+        // One 10⁻¹⁵th more: what was rounded down by less than that to below a half is the half.
+        let sum = self.sum.saturating_add(self.weight);
+        u32::try_from(half_up(sum, self.weight.saturating_mul(POINT))?).ok()
     }
 }
 

@@ -4,6 +4,7 @@
 use super::model::{Grade, HealthModel};
 use super::result::{Health, HealthTrend, PreviousHealth};
 use super::signs::{HealthOpportunity, RiskFactor};
+use crate::domain::csv;
 use crate::domain::customer::{CustomerId, CustomerKind, CustomerSize};
 use crate::domain::facts::{CustomerFacts, Figures, names};
 use crate::domain::text::{Code, Line};
@@ -179,6 +180,8 @@ json_field!(
     Vec<RiskFactor>,
     Vec<HealthOpportunity>,
 );
+
+csv::exported!(HealthRecord);
 
 impl HealthModelId {
     /// The id of a version of a model: derived, so that it is found without a search.

@@ -12,8 +12,6 @@ use crate::record::words;
 use serde::Serialize;
 use time::Duration;
 
-/// Below so many answers a score is warned of.
-const SAMPLE_WARNING: u64 = 50;
 /// How unlikely chance must be before a change is called one.
 const SIGNIFICANT: f64 = 0.05;
 const CHANGE: Method = Method {
@@ -145,8 +143,8 @@ pub(crate) fn compared(before: (NpsQuery, &Tally), after: (NpsQuery, &Tally)) ->
         .over(after.period)
         .within(interval)
         .from_records("nps responses", sample_size, first.latest.max(second.latest));
-    let change = sampled(change, "in the earlier period", was.total());
-    let change = sampled(change, "in the later period", is.total());
+    let change = change.of_enough(was.total(), "answers in the earlier period");
+    let change = change.of_enough(is.total(), "answers in the later period");
     let change = if pairs.is_none() { overlapping(change, first, second) } else { change };
     let verdict = match (p, value) {
         _ if !is_sufficient => NpsVerdict::Insufficient,
@@ -177,17 +175,4 @@ fn overlapping(change: Measured, first: &Tally, second: &Tally) -> Measured {
     }
     let message = format!("{both} answered in both periods; the test takes them for other people");
     change.warned("shared_respondents", Severity::Warning, message)
-}
-
-/// Warns of a sample that is small.
-pub(super) fn sampled(figure: Measured, which: &str, count: u64) -> Measured {
-    if count < SAMPLE_MIN {
-        let message = format!("{count} answers {which}; below {SAMPLE_MIN} nothing is claimed");
-        figure.warned("insufficient_sample", Severity::Critical, message)
-    } else if count < SAMPLE_WARNING {
-        let message = format!("{count} answers {which}; {SAMPLE_WARNING} are better");
-        figure.warned("small_sample", Severity::Warning, message)
-    } else {
-        figure
-    }
 }

@@ -1,7 +1,7 @@
 //! The score of a period, with its proof.
 
 use super::NpsQuery;
-use super::comparison::{NpsComparison, compared, sampled};
+use super::comparison::{NpsComparison, compared};
 use super::tally::{Surveyed, Tallies, Tally};
 use super::themes::Theme;
 use crate::domain::measured::{Measured, Method, Severity, Unit};
@@ -149,7 +149,7 @@ fn estimate(tally: &Tally, period: Period) -> Measured {
     let interval = counts.adjusted().map(|it| it.interval);
     let value = counts.score().and_then(|_| counts.rounded()).map(points);
     let nps = Measured::new(value, Unit::Points, SCORE, total).over(period).within(interval);
-    sampled(nps.from_records("nps responses", total, tally.latest), "in the period", total)
+    nps.from_records("nps responses", total, tally.latest).of_enough(total, "answers in the period")
 }
 
 fn rate(surveyed: &Surveyed, period: Period) -> Measured {

@@ -2,6 +2,7 @@
 
 use super::{NpsResponseId, NpsSurveyId};
 use crate::domain::contact::ContactId;
+use crate::domain::csv;
 use crate::domain::customer::CustomerId;
 use crate::domain::instant::{check_year, utc};
 use crate::domain::statistics::nps::NpsClass;
@@ -54,6 +55,8 @@ noun! {
     actions { submit => submitted, follow_up => followed_up }
     events { detractor_alert, advocacy_candidate }
 }
+
+csv::exported!(NpsResponse);
 
 impl NpsResponseId {
     /// The id of the answer to a survey, of which there is one.

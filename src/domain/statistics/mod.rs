@@ -5,6 +5,7 @@ pub mod nps;
 pub mod proportion;
 pub mod student;
 
+use super::decimal::half_up;
 use super::measured::Interval;
 use normal::Z_95;
 use serde::Serialize;
@@ -64,9 +65,7 @@ pub(crate) const fn real(count: u64) -> f64 {
 /// nothing. Exact at ties.
 #[must_use]
 pub fn rounded(numerator: i128, denominator: u64) -> Option<i64> {
-    let double = i128::from(denominator).checked_mul(2)?;
-    let shifted = numerator.checked_mul(2)?.checked_add(i128::from(denominator))?;
-    i64::try_from(shifted.checked_div_euclid(double)?).ok()
+    i64::try_from(half_up(numerator, denominator.into())?).ok()
 }
 
 #[cfg(test)]

@@ -67,24 +67,29 @@ pub fn check_retention(figures: Vec<Comparison>) -> Check {
     Check::compared("retention", figures, CheckStatus::Fail)
 }
 
-/// The health model: its scores, that the weights of its factors (names and shares) add up to 1, and
-/// when it was last calibrated. Without a model there are no factors.
+/// Health: its scores, that the weights of the factors of each model that they were computed by (its
+/// name, and the weights) add up to 1, and when it was last calibrated. Without a score there is no
+/// model.
 #[must_use]
 pub fn check_health(
-    factors: Option<&[(&str, f64)]>,
+    models: &[(&str, Vec<f64>)],
     calibrated_at: Option<OffsetDateTime>,
     scores: Vec<Comparison>,
     now: OffsetDateTime,
     limits: &EvidenceLimits,
 ) -> Check {
-    let check = Check::compared("health_algorithm", scores, CheckStatus::Warning);
-    let Some(factors) = factors else { return check };
-    let sum: f64 = factors.iter().map(|(_, weight)| weight).sum();
-    let check = if (sum - 1.0).abs() <= 1e-9 {
-        check
-    } else {
-        check.warned(&format!("the weights of {} factors add up to {sum}", factors.len()))
-    };
+    let mut check = Check::compared("health_algorithm", scores, CheckStatus::Warning);
+    if models.is_empty() {
+        return check;
+    }
+    for (name, weights) in models {
+        let sum: f64 = weights.iter().sum();
+        if sum.is_nan() || (sum - 1.0).abs() > 1e-9 {
+            let factors = weights.len();
+            check = check
+                .warned(&format!("the weights of {factors} factors of {name} add up to {sum}"));
+        }
+    }
     let Some(at) = calibrated_at else { return check.warned("it was never calibrated") };
     let age = elapsed(at, now);
     let days = age.whole_days();
@@ -97,15 +102,20 @@ pub fn check_health(
     }
 }
 
-/// Surveys: how many of those that were sent were answered.
+/// Surveys: the figures that are reported, and how many of those that were sent were answered.
 #[must_use]
-pub fn check_surveys(sent: u64, answered: u64, limits: &EvidenceLimits) -> Check {
-    let mut check = Check::compared("survey_validity", Vec::new(), CheckStatus::Warning);
+pub fn check_surveys(
+    figures: &[Comparison],
+    sent: u64,
+    answered: u64,
+    limits: &EvidenceLimits,
+) -> Check {
+    let mut check = Check::compared("survey_validity", figures.to_vec(), CheckStatus::Warning);
     if sent == 0 {
         return check;
     }
     let rate = real(answered) / real(sent);
-    check.details = format!("{answered} of {sent} surveys were answered");
+    check.details = format!("{}; {answered} of {sent} surveys were answered", check.details);
     if rate < limits.response_rate_critical {
         check.warned("critical: too few to rely on")
     } else if rate < limits.response_rate_warning {
@@ -185,26 +195,27 @@ mod tests {
     fn a_health_model_adds_up_and_was_calibrated_lately() {
         let check = |weight, days: i64| {
             let at = NOW - Duration::days(days);
-            let factors = [("usage", 0.6), ("support", weight)];
-            check_health(Some(&factors), Some(at), Vec::new(), NOW, &limits())
+            let models = [("default", vec![0.6, weight])];
+            check_health(&models, Some(at), Vec::new(), NOW, &limits())
         };
         assert_eq!(check(0.4, 61).status, Pass);
         assert_eq!(check(0.3, 1).status, Warning);
         assert_eq!(check(0.4, 62).status, Warning);
         assert!(!check(0.4, 92).details.contains("critical"));
         assert!(check(0.4, 93).details.contains("critical"));
-        let never = check_health(Some(&[("usage", 1.0)]), None, Vec::new(), NOW, &limits());
+        assert_eq!(check(f64::NAN, 1).status, Warning);
+        let never = check_health(&[("default", vec![1.0])], None, Vec::new(), NOW, &limits());
         assert_eq!(never.status, Warning);
-        assert_eq!(check_health(None, None, Vec::new(), NOW, &limits()).status, Pass);
+        assert_eq!(check_health(&[], None, Vec::new(), NOW, &limits()).status, Pass);
     }
 
     #[test]
     fn surveys_need_answers_and_sources_need_to_agree() {
-        let surveys = |answered| check_surveys(100, answered, &limits());
+        let surveys = |answered| check_surveys(&[], 100, answered, &limits());
         assert_eq!([10, 9, 4].map(|answered| surveys(answered).status), [Pass, Warning, Warning]);
         assert!(surveys(4).details.contains("critical"));
         assert!(!surveys(5).details.contains("critical"));
-        assert_eq!(check_surveys(0, 0, &limits()).status, Pass);
+        assert_eq!(check_surveys(&[], 0, 0, &limits()).status, Pass);
         let sources = |count| check_reconciliation(Vec::new(), count, &limits());
         assert_eq!([0, 2, 3, 6].map(|it| sources(it).status), [Pass, Pass, Warning, Warning]);
         assert!(sources(6).details.contains("critical"));
