@@ -2,7 +2,7 @@
 //! recorded that should not wait.
 
 use super::evaluation::{EvaluationReport, is_of_one};
-use crate::domain::customer::CustomerId;
+use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::evaluation::{EvaluationDue, EvaluationSweep, EvaluationSweepId};
 use crate::domain::metric::LatestMetrics;
 use crate::domain::pulse::Pulse;
@@ -49,8 +49,14 @@ impl Tenure {
     fn evaluate_waiting(&self, id: CustomerId) -> Result<EvaluationReport> {
         let mut report = EvaluationReport::default();
         let evaluated = self.write(|tx| {
-            let waits = tx.get::<EvaluationDue>(id)?.is_some();
-            waits.then(|| tx.evaluate(id)).transpose()
+            if tx.get::<EvaluationDue>(id)?.is_none() {
+                return Ok(None);
+            }
+            if tx.get::<Customer>(id)?.is_some_and(|it| it.deleted_at.is_none()) {
+                return tx.evaluate(id).map(Some);
+            }
+            tx.delete::<EvaluationDue>(id)?;
+            Ok(None)
         });
         match evaluated {
             Ok(one) => one.iter().for_each(|one| report.count(one)),

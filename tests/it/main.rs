@@ -49,6 +49,8 @@ mod duplicates;
 mod edges;
 mod engagement;
 mod entitlements;
+mod evaluation;
+mod evaluation_histories;
 mod events;
 mod evidence;
 mod expansion;

@@ -112,6 +112,56 @@ fn told(mut child: Child) -> String {
     told
 }
 
+/// Plays one process that ticks until nothing is due. It prints of how many customers its evaluations
+/// changed something.
+#[test]
+#[ignore = "a part of the test below"]
+fn one_that_evaluates() {
+    let Some((tenure, _)) = part() else { return };
+    let mut evaluated = 0;
+    while tenure.read(|view| view.next_due()).unwrap().is_some_and(|at| at <= tenure.now()) {
+        match tenure.tick() {
+            Ok(ticked) => evaluated += ticked.customers_evaluated,
+            Err(error) if error.is_retryable() => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    println!("\nevaluated {evaluated}");
+}
+
+#[test]
+fn many_processes_evaluate_every_customer_once() {
+    const CUSTOMERS: usize = 230;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tenure.db");
+    let (tenure, _) = found(&path, LIMIT);
+    let prepared = tenure.write(|tx| {
+        for number in 0..CUSTOMERS {
+            let id = tx.create_customer(&CustomerDraft::named(format!("Customer {number}")))?.id;
+            tx.record_metric(id, "nps_score", 3.0, tx.now())?;
+            if number % 3 == 0 {
+                tx.request_cancellation(id, "Too expensive")?;
+            }
+        }
+        Ok::<_, Error>(())
+    });
+    prepared.unwrap();
+    let children: Vec<_> = (0..PROCESSES)
+        .map(|process| start("processes::one_that_evaluates", &path, &process.to_string()))
+        .collect();
+    let told: Vec<String> = children.into_iter().map(told).collect();
+    let counts =
+        told.iter().flat_map(|it| it.lines()).filter_map(|it| it.strip_prefix("evaluated "));
+    // The customer that every process knows is scored as well.
+    let sum: usize = counts.map(|it| it.parse::<usize>().unwrap()).sum();
+    assert!((CUSTOMERS..=CUSTOMERS + 1).contains(&sum), "{told:?}");
+    let of = |name: &str| {
+        let all = crate::support::events(&tenure);
+        all.into_iter().filter(|event| event.name == name).count()
+    };
+    assert_eq!(of("churn_signal.detected"), CUSTOMERS + CUSTOMERS.div_ceil(3));
+}
+
 #[test]
 fn many_processes_use_up_a_limit_and_do_not_pass_it() {
     let folder = tempfile::tempdir().unwrap();
