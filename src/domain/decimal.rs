@@ -13,6 +13,11 @@ pub(crate) fn parts(value: f64, parts: f64) -> Option<i128> {
 
 /// A fraction as a whole number, halves rounded up: −12.5 is −12. None when it cannot be computed.
 pub(crate) fn half_up(numerator: i128, denominator: i128) -> Option<i128> {
+    let (numerator, denominator) = if denominator < 0 {
+        (numerator.checked_neg()?, denominator.checked_neg()?)
+    } else {
+        (numerator, denominator)
+    };
     let twice = denominator.checked_mul(2)?;
     numerator.checked_mul(2)?.checked_add(denominator)?.checked_div_euclid(twice)
 }
@@ -26,6 +31,7 @@ mod tests {
         let rounded = [(25, 2), (-25, 2), (24, 2), (-27, 2), (1, 3), (2, 3), (-2, 3)];
         let rounded = rounded.map(|(numerator, denominator)| half_up(numerator, denominator));
         assert_eq!(rounded, [13, -12, 12, -13, 0, 1, -1].map(Some));
+        assert_eq!([half_up(-1, -2), half_up(1, -2)], [1, 0].map(Some));
         assert_eq!([half_up(1, 0), half_up(i128::MAX, 2), half_up(1, i128::MIN)], [None; 3]);
     }
 

@@ -33,6 +33,17 @@ const RECORD_EVERY: Duration = Duration::HOUR;
 impl View<'_> {
     /// What a customer's people did, the last first, a page at a time; in `period` if one is given.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, NewActivity, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// tenure.write(|tx| tx.record_activity(acme, &NewActivity::login("u_1")))?;
+    /// let all = tenure.read(|view| view.activities(acme, None, 10, None))?.items;
+    /// assert_eq!(all[0].kind.as_str(), "login");
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] when `limit` is not 1–1,000.
@@ -54,6 +65,17 @@ impl View<'_> {
     /// What a customer's people did by UTC day, the last first, a page at a time. Days on which
     /// nothing was done are left out.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, NewActivity, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// tenure.write(|tx| tx.record_activity(acme, &NewActivity::login("u_1")))?;
+    /// let days = tenure.read(|view| view.daily_activity(acme, 10, None))?.items;
+    /// assert_eq!((days.len(), days[0].logins, days[0].active_users), (1, 1, 1));
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] when `limit` is not 1–1,000.
@@ -69,6 +91,17 @@ impl View<'_> {
 
     /// When anybody there last logged in, and last did anything, to the microsecond; none for what
     /// was never reported.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, NewActivity, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// tenure.write(|tx| tx.record_activity(acme, &NewActivity::meeting()))?;
+    /// let (login, activity) = tenure.read(|view| view.last_seen(acme))?;
+    /// assert!(login.is_none() && activity.is_some());
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -150,6 +183,17 @@ impl Tx<'_> {
     /// Records up to 10,000 activities of one customer, all or none of them, each as
     /// [`record_activity`](Self::record_activity) would. They are announced together. Returns them in
     /// their order, retries as they were recorded first.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, NewActivity, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let week = [NewActivity::login("u_1"), NewActivity::feature_use("u_1", "reports")];
+    /// let recorded = tenure.write(|tx| tx.record_activities(acme, &week))?;
+    /// assert_eq!(recorded.len(), 2);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -76,6 +76,16 @@ impl View<'_> {
     /// How often a customer was denied features, by feature and UTC day, the last day first, a page at
     /// a time: what was [written down](Tenure::flush_denials) so far.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let attempts = tenure.read(|view| view.blocked_attempts(acme, 10, None))?;
+    /// assert!(attempts.items.is_empty());
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] when `limit` is not 1–1,000.

@@ -58,6 +58,16 @@ impl View<'_> {
     /// The churn signals of a customer, newest first, a page at a time, those that have ended
     /// included.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let signals = tenure.read(|view| view.churn_signals(acme, 10, None))?;
+    /// assert!(signals.items.is_empty());
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] when `limit` is not 1–1,000.
@@ -72,6 +82,20 @@ impl View<'_> {
     }
 
     /// The churn signals of a customer that stand, at most one of each kind.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, SignalKind, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// tenure.write(|tx| {
+    ///     tx.record_metric(acme, "days_since_last_login", 20.0, tx.now())?;
+    ///     tx.evaluate(acme)
+    /// })?;
+    /// let open = tenure.read(|view| view.open_signals(acme))?;
+    /// assert!(open.iter().any(|it| it.kind == SignalKind::NoLogin14Days));
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -138,6 +138,16 @@ impl View<'_> {
     /// are kept elsewhere, in any order and as often as they come; those ahead of the clock are left out. Memory is a month
     /// per customer and month.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let report = tenure.read(|view| view.cohorts_of_activity([(acme, view.now())]))?;
+    /// assert_eq!((report.population, report.too_young), (1, 1), "the month is not over");
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`] for a day of a customer that there is not.
@@ -169,6 +179,16 @@ impl View<'_> {
     /// How long customers stay from their first payment on, all of them and each group by itself,
     /// with a test whether the groups differ. Who left and came back counts as having left; who
     /// pays still counts for as long as it has.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, SurvivalBy, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let survival = tenure.read(|view| view.survival(Some(SurvivalBy::FirstTier)))?;
+    /// assert_eq!((survival.all.customers, survival.groups.len()), (0, 0), "nobody ever paid");
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -86,6 +86,18 @@ impl View<'_> {
     /// month so far (UTC): how many at each level, their mean score beside that of as many days
     /// before, and who is at risk because of low engagement. Customers are read one after the other.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{Tenure, UserDraft};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// let portfolio = tenure.write(|tx| {
+    ///     let mia = tx.register_user("mia", &UserDraft::default().name("Mia"))?;
+    ///     tx.view().engagement_portfolio(mia.id)
+    /// })?;
+    /// assert_eq!(portfolio.average.value, None, "of nobody there is no mean");
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`] for a user that is not registered.

@@ -27,6 +27,19 @@ const OPENED_AT: Col = <SupportTicket as Stored>::TABLE.col("opened_at");
 impl View<'_> {
     /// The order that the host knows by this id.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Money, OrderDraft, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// # let eur = "EUR".parse()?;
+    /// let draft = OrderDraft::default().total(Money::new(4_900, eur)).placed_at(tenure.now());
+    /// tenure.write(|tx| tx.upsert_order(acme, "ext_1", &draft))?;
+    /// let order = tenure.read(|view| view.order("ext_1"))?;
+    /// assert_eq!(order.customer_id, acme);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`].
@@ -35,6 +48,19 @@ impl View<'_> {
     }
 
     /// The orders of a customer, those placed last first, a page at a time.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Money, OrderDraft, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// # let eur = "EUR".parse()?;
+    /// let draft = OrderDraft::default().total(Money::new(4_900, eur)).placed_at(tenure.now());
+    /// tenure.write(|tx| tx.upsert_order(acme, "ext_1", &draft))?;
+    /// let orders = tenure.read(|view| view.orders(acme, 10, None))?.items;
+    /// assert_eq!(orders[0].external_id.as_str(), "ext_1");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -52,6 +78,19 @@ impl View<'_> {
 
     /// The invoice that the host knows by this id.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, InvoiceDraft, Money, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// # let eur = "EUR".parse()?;
+    /// let draft = InvoiceDraft::default().amount(Money::new(4_900, eur)).issued_at(tenure.now());
+    /// tenure.write(|tx| tx.upsert_invoice(acme, "ext_1", &draft))?;
+    /// let invoice = tenure.read(|view| view.invoice("ext_1"))?;
+    /// assert_eq!(invoice.customer_id, acme);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`].
@@ -60,6 +99,19 @@ impl View<'_> {
     }
 
     /// The invoices of a customer, those issued last first, a page at a time.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, InvoiceDraft, Money, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// # let eur = "EUR".parse()?;
+    /// let draft = InvoiceDraft::default().amount(Money::new(4_900, eur)).issued_at(tenure.now());
+    /// tenure.write(|tx| tx.upsert_invoice(acme, "ext_1", &draft))?;
+    /// let invoices = tenure.read(|view| view.invoices(acme, 10, None))?.items;
+    /// assert_eq!(invoices[0].external_id.as_str(), "ext_1");
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -77,6 +129,18 @@ impl View<'_> {
 
     /// The ticket that the host knows by this id.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Tenure, TicketDraft};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let draft = TicketDraft::default().opened_at(tenure.now());
+    /// tenure.write(|tx| tx.upsert_ticket(acme, "ext_1", &draft))?;
+    /// let ticket = tenure.read(|view| view.ticket("ext_1"))?;
+    /// assert_eq!(ticket.customer_id, acme);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`].
@@ -85,6 +149,18 @@ impl View<'_> {
     }
 
     /// The tickets of a customer, those opened last first, a page at a time.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Tenure, TicketDraft};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let draft = TicketDraft::default().opened_at(tenure.now());
+    /// tenure.write(|tx| tx.upsert_ticket(acme, "ext_1", &draft))?;
+    /// let tickets = tenure.read(|view| view.tickets(acme, 10, None))?.items;
+    /// assert_eq!(tickets[0].external_id.as_str(), "ext_1");
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

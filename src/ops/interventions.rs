@@ -28,6 +28,17 @@ const SIGNAL_OPEN: Col = <ChurnSignal as Stored>::TABLE.col("open_for");
 impl View<'_> {
     /// The intervention with this id.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, SignalKind, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// # let case = tenure.write(|tx| tx.start_intervention(acme, SignalKind::NoLogin7Days))?;
+    /// let known = tenure.read(|view| view.intervention(case.id))?;
+    /// assert_eq!(known, case);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`].
@@ -36,6 +47,17 @@ impl View<'_> {
     }
 
     /// The interventions for a customer, newest first, a page at a time.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, SignalKind, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// # let case = tenure.write(|tx| tx.start_intervention(acme, SignalKind::NoLogin7Days))?;
+    /// let all = tenure.read(|view| view.interventions(acme, 10, None))?.items;
+    /// assert_eq!(all, [case]);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -52,6 +74,18 @@ impl View<'_> {
 
     /// The interventions that run for the customers of a CSM, newest first, a page at a time.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{Tenure, UserDraft};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// let running = tenure.write(|tx| {
+    ///     let mia = tx.register_user("mia", &UserDraft::default().name("Mia"))?;
+    ///     tx.view().interventions_of(mia.id, 10, None)
+    /// })?;
+    /// assert!(running.items.is_empty());
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] when `limit` is not 1–1,000.
@@ -67,6 +101,17 @@ impl View<'_> {
     }
 
     /// What an intervention does, in order.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, SignalKind, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// # let case = tenure.write(|tx| tx.start_intervention(acme, SignalKind::NoLogin7Days))?;
+    /// let actions = tenure.read(|view| view.intervention_actions(case.id))?;
+    /// assert_eq!((actions[0].order, actions[0].action.as_str()), (1, "send_reengagement_email"));
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -124,6 +169,18 @@ impl Tx<'_> {
     /// Notes that an action is done, whoever did it: a call that was made, or what a channel would
     /// not take. Doing so again changes nothing.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{ActionStatus, CustomerDraft, SignalKind, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// # let case = tenure.write(|tx| tx.start_intervention(acme, SignalKind::NoLogin7Days))?;
+    /// let mail = tenure.read(|view| view.intervention_actions(case.id))?.remove(0);
+    /// let mail = tenure.write(|tx| tx.complete_action(mail.id, Some("written by hand")))?;
+    /// assert_eq!(mail.status, ActionStatus::Done);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] for a note that is none; [`Error::Rule`] when it was
@@ -137,6 +194,18 @@ impl Tx<'_> {
     }
 
     /// Leaves out an action. Doing so again changes nothing.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{ActionStatus, CustomerDraft, SignalKind, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// # let case = tenure.write(|tx| tx.start_intervention(acme, SignalKind::NoLogin7Days))?;
+    /// let mail = tenure.read(|view| view.intervention_actions(case.id))?.remove(0);
+    /// let mail = tenure.write(|tx| tx.skip_action(mail.id, "we have just talked"))?;
+    /// assert_eq!(mail.status, ActionStatus::Skipped);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -178,6 +247,17 @@ impl Tx<'_> {
     /// Notes that the customer has responded, and what it said: nobody further is told, and what was
     /// meant for who does not respond is left out. The same again changes nothing.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, SignalKind, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// # let case = tenure.write(|tx| tx.start_intervention(acme, SignalKind::NoLogin7Days))?;
+    /// let case = tenure.write(|tx| tx.record_response(case.id, "back from holiday"))?;
+    /// assert!(case.responded_at.is_some() && case.is_open());
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] for a text that is none; [`Error::Rule`] when the
@@ -201,6 +281,17 @@ impl Tx<'_> {
     /// Notes what the customer says to an offer, which is a response as well. Who answers an offer
     /// was presented it, so that action is done; who does not want to hear one has rejected it. The
     /// same again changes nothing.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, OfferAnswer, SignalKind, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// # let case = tenure.write(|tx| tx.start_intervention(acme, SignalKind::NoLogin7Days))?;
+    /// let case = tenure.write(|tx| tx.record_offer(case.id, OfferAnswer::Open))?;
+    /// assert_eq!(case.offer, Some(OfferAnswer::Open));
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -238,6 +329,18 @@ impl Tx<'_> {
 
     /// Ends an intervention by hand; what it had not done yet is left out. Doing so again changes
     /// nothing.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, InterventionStatus, SignalKind, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// # let case = tenure.write(|tx| tx.start_intervention(acme, SignalKind::NoLogin7Days))?;
+    /// let over = InterventionStatus::Succeeded;
+    /// let case = tenure.write(|tx| tx.finish_intervention(case.id, over, "they are back"))?;
+    /// assert_eq!(case.status, over);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

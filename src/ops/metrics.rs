@@ -25,6 +25,17 @@ impl View<'_> {
     /// The readings of one metric of a customer, newest first, a page at a time; those of `period` if
     /// one is given. A metric that was never recorded has none.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// tenure.write(|tx| tx.record_metric(acme, "feature_adoption", 0.6, tx.now()))?;
+    /// let series = tenure.read(|view| view.metrics(acme, "feature_adoption", None, 10, None))?;
+    /// assert_eq!(series.items[0].value, 0.6);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] when the name is no code or `limit` is not 1–1,000.
@@ -46,6 +57,17 @@ impl View<'_> {
     }
 
     /// The latest reading of each metric of a customer, by name; at most 200 ([`METRICS_MAX`]).
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// tenure.write(|tx| tx.record_metric(acme, "feature_adoption", 0.6, tx.now()))?;
+    /// let latest = tenure.read(|view| view.latest_metrics(acme))?;
+    /// assert_eq!(latest.get("feature_adoption").map(|it| it.value), Some(0.6));
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

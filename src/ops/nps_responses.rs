@@ -24,6 +24,17 @@ const SUBMITTED_AT: Col = <NpsResponse as Stored>::TABLE.col("submitted_at");
 impl View<'_> {
     /// The answer with this id.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, NpsResponseDraft, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let draft = NpsResponseDraft::of(acme, 9);
+    /// let response = tenure.write(|tx| tx.record_nps_response(&draft))?;
+    /// assert_eq!(tenure.read(|view| view.nps_response(response.id))?, response);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`].
@@ -32,6 +43,18 @@ impl View<'_> {
     }
 
     /// What a customer has answered, newest first, a page at a time.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, NpsResponseDraft, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let draft = NpsResponseDraft::of(acme, 9);
+    /// let response = tenure.write(|tx| tx.record_nps_response(&draft))?;
+    /// let all = tenure.read(|view| view.nps_responses(acme, 10, None))?.items;
+    /// assert_eq!(all, [response]);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

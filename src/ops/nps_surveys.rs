@@ -26,6 +26,17 @@ const STANDING: Col = <NpsStanding as Stored>::TABLE.col("id");
 impl View<'_> {
     /// The survey with this id.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, NpsSurveyDraft, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let draft = NpsSurveyDraft::to(acme, "quarterly_nps");
+    /// let survey = tenure.write(|tx| tx.send_nps_survey(&draft))?;
+    /// assert_eq!(tenure.read(|view| view.nps_survey(survey.id))?, survey);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`].
@@ -34,6 +45,18 @@ impl View<'_> {
     }
 
     /// The surveys that a customer got, newest first, a page at a time.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, NpsSurveyDraft, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let draft = NpsSurveyDraft::to(acme, "quarterly_nps");
+    /// let survey = tenure.write(|tx| tx.send_nps_survey(&draft))?;
+    /// let all = tenure.read(|view| view.nps_surveys(acme, 10, None))?.items;
+    /// assert_eq!(all, [survey]);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -51,6 +74,18 @@ impl View<'_> {
     /// What a customer said last, and when it was last asked in vain; none if it was never asked and
     /// never answered.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, NpsSurveyDraft, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let draft = NpsSurveyDraft::to(acme, "quarterly_nps");
+    /// let survey = tenure.write(|tx| tx.send_nps_survey(&draft))?;
+    /// let standing = tenure.read(|view| view.nps_standing(acme))?;
+    /// assert_eq!(standing.and_then(|it| it.survey_id), Some(survey.id));
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`].
@@ -60,6 +95,18 @@ impl View<'_> {
     }
 
     /// From when on a customer may be asked; none for now.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, NpsSurveyDraft, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let draft = NpsSurveyDraft::to(acme, "quarterly_nps");
+    /// let survey = tenure.write(|tx| tx.send_nps_survey(&draft))?;
+    /// let again = tenure.read(|view| view.nps_allowed_at(acme))?;
+    /// assert_eq!(again, Some(survey.sent_at + time::Duration::days(30)));
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

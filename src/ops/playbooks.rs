@@ -18,6 +18,15 @@ impl View<'_> {
     /// The latest version of the playbook of a signal: tenure's own, version 1, unless the host has
     /// defined another.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{SignalKind, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// let playbook = tenure.read(|view| view.playbook(SignalKind::NoLogin7Days))?;
+    /// assert_eq!(playbook.version, 1);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The store's own.
@@ -27,6 +36,15 @@ impl View<'_> {
 
     /// The latest version of every playbook, in the order of the signals.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{SignalKind, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// let all = tenure.read(|view| view.playbooks())?;
+    /// assert_eq!(all.len(), SignalKind::ALL.len());
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The store's own.
@@ -35,6 +53,16 @@ impl View<'_> {
     }
 
     /// A certain version of the playbook of a signal.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{SignalKind, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// let kind = SignalKind::NoLogin7Days;
+    /// assert!(tenure.read(|view| view.playbook_version(kind, 1)).is_ok());
+    /// assert!(tenure.read(|view| view.playbook_version(kind, 2)).is_err());
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -27,6 +27,21 @@ impl From<OutOfRange> for Error {
 impl View<'_> {
     /// What a customer brings in a month and since when it has paid; none if it never paid.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{BillingCycle, CustomerDraft, NewSubscription, Tenure, TierDraft};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// # let fee = tenure::Money::new(4_900, "EUR".parse()?);
+    /// # tenure.write(|tx| {
+    /// #     tx.define_tier(&TierDraft::new("pro").fee(fee, BillingCycle::Monthly))?;
+    /// #     tx.add_subscription(acme, &NewSubscription::to("pro"))
+    /// # })?;
+    /// let revenue = tenure.read(|view| view.customer_revenue(acme))?;
+    /// assert_eq!(revenue.map(|it| it.mrr), Some(vec![fee]));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`] when there is no such customer.
@@ -78,6 +93,32 @@ impl View<'_> {
     /// [`revenue`](Self::revenue). They are read a page at a time. [`MrrMovement::csv`] makes lines
     /// of them, under [`MrrMovement::CSV_HEADER`].
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{BillingCycle, CustomerDraft, MrrMovement, NewSubscription, Tenure, TierDraft};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// # let fee = tenure::Money::new(4_900, "EUR".parse()?);
+    /// # tenure.write(|tx| {
+    /// #     tx.define_tier(&TierDraft::new("pro").fee(fee, BillingCycle::Monthly))?;
+    /// #     tx.add_subscription(acme, &NewSubscription::to("pro"))
+    /// # })?;
+    /// use time::Duration;
+    ///
+    /// let (start, end) = (tenure.now() - Duration::DAY, tenure.now() + Duration::DAY);
+    /// let days = tenure::domain::period::Period::new(start, end)?;
+    /// let mut lines = vec![MrrMovement::CSV_HEADER.to_owned()];
+    /// tenure.read(|view| {
+    ///     lines.truncate(1);
+    ///     view.each_mrr_movement(days, |it| {
+    ///         lines.push(it.csv());
+    ///         Ok(())
+    ///     })
+    /// })?;
+    /// assert!(lines[1].contains(",new,4900,0,4900,EUR,"));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The store's own, and whatever `take` answers.
@@ -97,6 +138,27 @@ impl View<'_> {
     ///
     /// It reads every customer that ever paid once, and the movements since the start of the
     /// period; memory is that of a page of customers.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{BillingCycle, CustomerDraft, NewSubscription, Tenure, TierDraft};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// # let fee = tenure::Money::new(4_900, "EUR".parse()?);
+    /// # tenure.write(|tx| {
+    /// #     tx.define_tier(&TierDraft::new("pro").fee(fee, BillingCycle::Monthly))?;
+    /// #     tx.add_subscription(acme, &NewSubscription::to("pro"))
+    /// # })?;
+    /// use time::Duration;
+    ///
+    /// let (start, end) = (tenure.now() - Duration::DAY, tenure.now() + Duration::DAY);
+    /// let days = tenure::domain::period::Period::new(start, end)?;
+    /// let report = tenure.read(|view| view.revenue(days, None))?;
+    /// let euros = &report.currencies[0];
+    /// assert_eq!((euros.mrr.value, euros.nrr.value), (Some(4_900.0), None), "a share of nothing");
+    /// assert_eq!(euros.mrr.sources[0].records, 1);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     ///

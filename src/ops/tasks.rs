@@ -23,6 +23,17 @@ const CREATED_AT: Col = <Task as Stored>::TABLE.col("created_at");
 impl View<'_> {
     /// The task with this id.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, NewTask, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let new = NewTask::new(acme, "call", "Ask how it goes");
+    /// let task = tenure.write(|tx| tx.create_task(&new))?;
+    /// assert_eq!(tenure.read(|view| view.task(task.id))?, task);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`].
@@ -31,6 +42,18 @@ impl View<'_> {
     }
 
     /// Tasks, newest first, a page at a time: those that the filter lets through.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, NewTask, TaskFilter, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let new = NewTask::new(acme, "call", "Ask how it goes");
+    /// let task = tenure.write(|tx| tx.create_task(&new))?;
+    /// let all = tenure.read(|view| view.tasks(&TaskFilter::of(acme), 10, None))?.items;
+    /// assert_eq!(all, [task]);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -162,6 +185,18 @@ impl Tx<'_> {
     /// Marks a task as done, with what came of it. Doing so again changes nothing, unless there are
     /// other notes: then these are kept.
     ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, NewTask, TaskStatus, Tenure};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let new = NewTask::new(acme, "call", "Ask how it goes");
+    /// let task = tenure.write(|tx| tx.create_task(&new))?;
+    /// let task = tenure.write(|tx| tx.complete_task(task.id, Some("all is well")))?;
+    /// assert_eq!(task.status, TaskStatus::Completed);
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::NotFound`]; [`Error::Invalid`] for notes of more than 10,000 characters.
@@ -186,6 +221,21 @@ impl Tx<'_> {
     }
 
     /// Gives an open task to somebody else, or to nobody.
+    ///
+    /// ```
+    /// # use tenure::store::memory::MemoryStore;
+    /// # use tenure::{CustomerDraft, NewTask, Tenure, UserDraft};
+    /// # let tenure = Tenure::open(MemoryStore::new())?;
+    /// # let acme = tenure.write(|tx| tx.create_customer(&CustomerDraft::named("Acme")))?.id;
+    /// let new = NewTask::new(acme, "call", "Ask how it goes");
+    /// let task = tenure.write(|tx| tx.create_task(&new))?;
+    /// let task = tenure.write(|tx| {
+    ///     let mia = tx.register_user("mia", &UserDraft::default().name("Mia"))?;
+    ///     tx.reassign_task(task.id, Some(mia.id))
+    /// })?;
+    /// assert!(task.assignee.is_some());
+    /// # Ok::<_, tenure::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -3,12 +3,14 @@
 
 use crate::support::{BEGINNING, World, eur};
 use crate::tampered::Tampered;
+use tenure::domain::period::Period;
 use tenure::store::memory::MemoryStore;
 use tenure::value::{Row, Value};
 use tenure::{
-    CheckStatus, CohortBy, CustomerId, HealthComponent, HealthMetric, HealthModel, HealthScope,
-    InvoiceDraft, NewActivity, NewSubscription, NpsResponseDraft, NpsSurveyDraft, OrderDraft,
-    Store, TicketDraft, Validation,
+    CheckStatus, CohortBy, CustomerAction, CustomerDraft, CustomerId, HealthComponent,
+    HealthMetric, HealthModel, HealthRecord, HealthScope, Intervention, InterventionStatus,
+    InvoiceDraft, NewActivity, NewSubscription, NpsResponse, NpsResponseDraft, NpsSurveyDraft,
+    OrderDraft, Severity, SignalKind, Store, TicketDraft, UserDraft, UserId, Validation, View,
 };
 use time::Duration;
 use time::macros::datetime;
@@ -17,6 +19,12 @@ use time::macros::datetime;
 fn damageable(store: impl Store + 'static) -> (World, Tampered) {
     let tampered = Tampered::over(store);
     (World::over(tampered.clone(), |builder| builder), tampered)
+}
+
+/// A model that looks at visits alone.
+fn visits_of(ideal: f64) -> HealthModel {
+    let metric = HealthMetric::higher("visits", ideal, 1.0);
+    HealthModel::of([HealthComponent::new("usage", 1.0).metric(metric)])
 }
 
 /// A customer of whom there is something of everything that figures rest on, a month ago and today.
@@ -29,7 +37,7 @@ fn furnish(world: &World) -> CustomerId {
     ]);
     world.done(|tx| {
         tx.add_subscription(acme, &NewSubscription::to("pro"))?;
-        tx.define_health_model("visits", &model, &HealthScope::default(), 0)
+        tx.define_health_model("visits", &visits_of(20.0), &HealthScope::default(), 0)
     });
     for days in [0, 7, 30, 31] {
         world.clock.set(BEGINNING - Duration::days(31 - days));
@@ -144,7 +152,145 @@ fn the_seventh_day_counts_once_it_is_over(world: &World) {
     }
 }
 
+/// A world in which a customer was scored so, or not at all.
+fn scored(world: &World, name: &str, visits: Option<f64>, csm: Option<UserId>) -> CustomerId {
+    let draft = CustomerDraft::named(name);
+    let draft = csm.into_iter().fold(draft, |draft, csm| draft.csm_id(csm));
+    let id = world.done(|tx| tx.create_customer(&draft)).id;
+    if let Some(visits) = visits {
+        world.done(|tx| {
+            tx.define_health_model("visits", &visits_of(20.0), &HealthScope::default(), 0)?;
+            tx.record_metric(id, "visits", visits, tx.now())?;
+            tx.score_health(id)
+        });
+    }
+    id
+}
+
+fn a_portfolio_of_health_tells_what_it_does_not_know(world: &World) {
+    let mia = world.done(|tx| tx.register_user("mia", &UserDraft::default().name("Mia"))).id;
+    let nobody = world.seen(|view| view.health_portfolio(Some(mia)));
+    assert_eq!((nobody.customers, nobody.average.value, nobody.target.is_met), (0, None, None));
+    scored(world, "Best", Some(20.0), Some(mia));
+    let worst = scored(world, "Worst", Some(0.0), Some(mia));
+    scored(world, "Unknown", None, None);
+    scored(world, "Half", Some(10.0), None);
+    let gone = scored(world, "Gone", Some(20.0), Some(mia));
+    world.done(|tx| tx.delete_customer(gone));
+    let all = world.seen(|view| view.health_portfolio(None));
+    assert_eq!((all.customers, all.unknown, all.tens), (4, 1, [1, 0, 0, 0, 0, 1, 0, 0, 0, 1]));
+    let grades: Vec<_> = all.grades.values().copied().collect();
+    assert_eq!(grades, [1, 0, 1, 0, 1], "A to F");
+    assert_eq!((all.average.value, all.average.sample_size), (Some(50.0), 3));
+    assert_eq!((all.target.above, all.target.is_met), (65.0, Some(false)));
+    assert_eq!(all.average.warnings[0].code, "not_scored");
+    assert!(all.average.is_reliable() && all.average.confidence_interval.is_none());
+    assert_eq!((all.average.sources[0].name, all.average.sources[0].records), ("customers", 4));
+    // Who has left counts no more, nor what somebody gave instead.
+    let until = world.clock.now() + Duration::DAY;
+    world.done(|tx| tx.override_health(worst, 90, "They are friends.", until));
+    let of_mia = world.seen(|view| view.health_portfolio(Some(mia)));
+    assert_eq!((of_mia.customers, of_mia.average.value), (2, Some(50.0)));
+    world.done(|tx| tx.move_customer(worst, CustomerAction::Churn));
+    assert_eq!(world.seen(|view| view.health_portfolio(Some(mia))).average.value, Some(100.0));
+}
+
+fn playbooks_are_completed_by_what_was_due(world: &World) {
+    let month = Period::new(BEGINNING - Duration::days(1), BEGINNING + Duration::days(30)).unwrap();
+    let completion = || world.seen(|view| view.playbook_completion(month));
+    assert_eq!((completion().playbooks.value, completion().actions.value), (None, None));
+    let case = |name: &str| {
+        let id = world.customer(name).id;
+        world.done(|tx| tx.start_intervention(id, SignalKind::NoLogin7Days))
+    };
+    let end = |case: &Intervention| {
+        world.done(|tx| tx.finish_intervention(case.id, InterventionStatus::Succeeded, "back"))
+    };
+    let (good, left, running) = (case("Good"), case("Left"), case("Running"));
+    for case in [&good, &running] {
+        let mail = world.seen(|view| view.intervention_actions(case.id)).remove(0);
+        world.done(|tx| tx.complete_action(mail.id, None));
+    }
+    end(&good);
+    end(&left);
+    let found = completion();
+    assert_eq!((found.playbooks.value, found.playbooks.sample_size), (Some(0.5), 2), "{found:#?}");
+    assert_eq!((found.running, found.targets[0].is_met), (1, Some(false)));
+    assert_eq!(found.playbooks.warnings[0].severity, Severity::Warning);
+    assert_eq!(found.by_signal[&SignalKind::NoLogin7Days], found.playbooks);
+    assert_eq!((found.actions.value, found.actions.sample_size), (Some(2.0 / 3.0), 3));
+    let before = Period::new(BEGINNING - Duration::days(9), BEGINNING).unwrap();
+    assert_eq!(world.seen(|view| view.playbook_completion(before)).running, 0);
+}
+
+fn the_records_behind_figures_can_be_taken_away_as_csv(world: &World) {
+    let acme = furnish(world);
+    let read = |lines: Vec<String>| {
+        let mut reader = csv::Reader::from_reader(std::io::Cursor::new(lines.join("\r\n")));
+        let names: Vec<String> = reader.headers().unwrap().iter().map(Into::into).collect();
+        let rows: Vec<_> = reader.records().map(Result::unwrap).collect();
+        move |name: &str| {
+            let place = names.iter().position(|it| it == name).unwrap();
+            rows.iter().map(|it| it[place].to_owned()).collect::<Vec<_>>()
+        }
+    };
+    let day = Period::new(BEGINNING, BEGINNING + Duration::DAY).unwrap();
+    let mut lines = vec![NpsResponse::csv_header()];
+    let mut take = |view: &View<'_>| {
+        view.each_nps_response(day, |it| {
+            lines.push(it.csv());
+            Ok(())
+        })
+    };
+    world.tenure.read(&mut take).unwrap();
+    let column = read(lines);
+    assert_eq!((column("score"), column("class")), (vec!["9".into()], vec!["promoter".into()]));
+    assert_eq!(column("feedback"), ["Fast, \"really\""]);
+    assert_eq!(column("submitted_at"), ["2026-01-31T12:00:00Z"]);
+    assert_eq!(
+        (column("idempotency_key"), column("is_late")),
+        (vec!["".into()], vec!["false".into()])
+    );
+    let records = world.seen(|view| view.health_records(Some(acme), 100, None)).items;
+    assert_eq!(records, world.seen(|view| view.health_records(None, 100, None)).items);
+    let lines = records.iter().map(HealthRecord::csv);
+    let column = read([HealthRecord::csv_header()].into_iter().chain(lines).collect());
+    assert_eq!(column("score"), ["66", "65", "54", "50"]);
+    let inputs: serde_json::Value = serde_json::from_str(&column("inputs")[3]).unwrap();
+    assert_eq!(inputs["visits"]["value"], 10.0);
+}
+
+fn sums_of_the_pipeline_and_means_say_what_they_rest_on(world: &World) {
+    let mia = world.done(|tx| tx.register_user("mia", &UserDraft::default().name("Mia"))).id;
+    let id = scored(world, "Acme", None, Some(mia));
+    let active = |at| world.done(|tx| tx.record_activity(id, &NewActivity::login("u").at(at)));
+    active(BEGINNING);
+    active(BEGINNING - Duration::days(31));
+    let portfolio = world.seen(|view| view.engagement_portfolio(mia));
+    assert_eq!(portfolio.average.sources[1].records, 1, "days of the month");
+    assert_eq!((portfolio.average_before.sample_size, portfolio.average.sample_size), (1, 1));
+    let new = scored(world, "New", None, Some(mia));
+    world.done(|tx| tx.record_activity(new, &NewActivity::login("u")));
+    let portfolio = world.seen(|view| view.engagement_portfolio(mia));
+    assert_eq!((portfolio.average_before.sample_size, portfolio.average.sample_size), (1, 2));
+    let pipeline = world.seen(|view| view.expansion_pipeline(None, 10, None));
+    assert!(pipeline.total.value.is_empty() && pipeline.total.proof.is_empty());
+    world.catalogue();
+    world.done(|tx| tx.add_subscription(id, &NewSubscription::to("starter")));
+    world.uses(id, "ai_credits", 95);
+    world.done(|tx| tx.evaluate(id));
+    let total = world.seen(|view| view.expansion_pipeline(None, 10, None)).total;
+    assert_eq!((total.count, total.value.len(), total.proof.len()), (1, 1, 1), "{total:#?}");
+    let proof = &total.proof[0];
+    assert_eq!(proof.value, Some(f64::from(i32::try_from(total.value[0].amount).unwrap())));
+    assert_eq!((proof.sample_size, proof.sources[0].latest), (1, Some(BEGINNING)));
+}
+
 stories! {
+    a_portfolio_of_health_tells_what_it_does_not_know,
+    playbooks_are_completed_by_what_was_due,
+    the_records_behind_figures_can_be_taken_away_as_csv,
+    sums_of_the_pipeline_and_means_say_what_they_rest_on,
     sound_records_pass_every_check,
     of_an_empty_org_nothing_is_pretended,
     who_was_active_first_in_a_month_is_one_cohort,
