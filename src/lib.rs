@@ -122,6 +122,7 @@ pub use domain::onboarding::{
 };
 pub use domain::order::{Order, OrderDraft, OrderId, OrderStatus};
 pub use domain::org::Org;
+pub use domain::period::Period;
 pub use domain::pulse::{Pulse, Tallies};
 pub use domain::quantity::Quantity;
 pub use domain::revenue::{
