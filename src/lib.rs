@@ -123,6 +123,7 @@ pub use domain::onboarding::{
 };
 pub use domain::order::{Order, OrderDraft, OrderId, OrderStatus};
 pub use domain::org::Org;
+pub use domain::period::Period;
 pub use domain::pulse::{Pulse, Tallies};
 pub use domain::quantity::Quantity;
 pub use domain::revenue::{
@@ -162,7 +163,10 @@ pub use domain::zone::TimeZone;
 pub use error::{Error, ErrorCode, Fault, Faults, Result};
 pub use noun::Noun;
 pub use ops::{
-    BackfillReport, ContactUpsert, ContactsUpsert, Evaluated, EvaluationFailure, EvaluationReport, ExpansionOutlook, ExpansionPipeline, HealthBackTest, HealthDifference, HealthOverride, HealthPortfolio, HealthScore, MetricMove, NewFlair, NewLink, PipelineSum, PlaybookCompletion, SignalsKept, Ticked, TierApplied,
+    BackfillReport, ContactUpsert, ContactsUpsert, Evaluated, EvaluationFailure, EvaluationReport,
+    ExpansionOutlook, ExpansionPipeline, HealthBackTest, HealthDifference, HealthOverride,
+    HealthPortfolio, HealthScore, MetricMove, NewFlair, NewLink, PipelineSum, PlaybookCompletion,
+    SignalsKept, Ticked, TierApplied,
 };
 pub use page::{Cursor, PAGE_MAX, Page};
 pub use store::{OrgId, Outcome, Store};

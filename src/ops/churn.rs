@@ -22,6 +22,8 @@ use time::OffsetDateTime;
 const CUSTOMER: Col = <ChurnSignal as Stored>::TABLE.col("customer_id");
 const DETECTED_AT: Col = <ChurnSignal as Stored>::TABLE.col("detected_at");
 const OPEN_FOR: Col = <ChurnSignal as Stored>::TABLE.col("open_for");
+const COURSE_OF: Col = <Intervention as Stored>::TABLE.col("customer_id");
+const COURSE_STATUS: Col = <Intervention as Stored>::TABLE.col("status");
 pub(super) const RUNS_FOR: Col = <Intervention as Stored>::TABLE.col("open_for");
 
 /// What an evaluation changed of a customer's signals.
@@ -303,6 +305,30 @@ impl Tx<'_> {
         let data = json!({ "kind": signal.kind });
         self.announce("churn_signal.closed", signal.id, signal.customer_id, data);
         Ok(signal)
+    }
+
+    /// Begins again what was given up because the customer was deleted then, for the signals that
+    /// still stand.
+    pub(super) fn resume_playbooks(
+        &mut self,
+        customer: &Customer,
+        deleted_at: OffsetDateTime,
+    ) -> Result<()> {
+        if has_left(customer) || !self.config().churn.starts_playbooks {
+            return Ok(());
+        }
+        let cancelled = Query::all().eq(COURSE_OF, &customer.id);
+        let cancelled = cancelled.eq(COURSE_STATUS, &InterventionStatus::Cancelled);
+        let mut cancelled = self.view().all::<Intervention>(cancelled)?;
+        cancelled.retain(|it| it.ended_at >= Some(deleted_at));
+        let running = self.view().running_interventions(customer.id)?;
+        for signal in self.view().open_signals(customer.id)? {
+            let given_up = cancelled.iter().any(|it| it.signal_id == Some(signal.id));
+            if given_up && running.iter().all(|it| it.signal != signal.kind) {
+                self.begin_intervention(customer, signal.kind, Some(signal.id), false)?;
+            }
+        }
+        Ok(())
     }
 
     /// Notes that somebody of a customer has logged in: what waits for that falls due.

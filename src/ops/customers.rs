@@ -304,16 +304,15 @@ impl Tx<'_> {
         })
     }
 
-    /// Brings a deleted customer back, as it was. One that is not deleted stays as it is.
+    /// Brings a deleted customer back, as it was. One that is not deleted stays as it is. Playbooks
+    /// that were given up meanwhile begin anew for the signals that still stand.
     ///
     /// # Errors
     ///
     /// [`Error::NotFound`].
     pub fn restore_customer(&mut self, id: CustomerId) -> Result<Customer> {
         let mut customer = self.require::<Customer>(id)?;
-        if customer.deleted_at.is_none() {
-            return Ok(customer);
-        }
+        let Some(deleted_at) = customer.deleted_at else { return Ok(customer) };
         self.whole(|tx| {
             customer.deleted_at = None;
             tx.keep_customer(&mut customer)?;
@@ -321,12 +320,13 @@ impl Tx<'_> {
             tx.show_opportunities(id)?;
             tx.announce("customer.restored", id, id, json!({}));
             tx.refresh_meters(&customer)?;
+            tx.resume_playbooks(&customer, deleted_at)?;
             Ok(customer)
         })
     }
 
     /// Notes that a customer wants to cancel, and why. It stays what it is until its subscription is
-    /// cancelled. Asking again changes nothing.
+    /// cancelled. Asking again changes nothing. Once it has left, coming back ends the request.
     ///
     /// ```
     /// use tenure::store::memory::MemoryStore;

@@ -4,7 +4,7 @@
 //! stage looks at; the stage. What is known beforehand is read for many customers at once, and
 //! nothing is written that did not change.
 
-use crate::domain::customer::{Customer, CustomerId};
+use crate::domain::customer::{Customer, CustomerId, Stage};
 use crate::domain::evaluation::EvaluationDue;
 use crate::domain::facts::CustomerFacts;
 use crate::domain::lifecycle::{Journey, StageTransition};
@@ -325,10 +325,15 @@ impl Tx<'_> {
         let so_far = self.changes();
         let health = self.keep_health(&mut customer, &mut facts, known.health)?;
         self.keep_engagement(&mut customer, &facts);
-        let signals = self.keep_signals(&mut customer, &facts, known.signals)?;
+        let mut signals = self.keep_signals(&mut customer, &facts, known.signals)?;
         let expansion = self.keep_opportunities(&facts, known.expansion)?;
         facts.expansion = expansion.facts;
         let moved = self.keep_stage(&mut customer, &mut facts, known.journey)?;
+        if moved.as_ref().is_some_and(|it| it.to == Stage::Churned) {
+            let id = customer.id;
+            let known = self.view().known_signals(id, id)?.remove(&id).unwrap_or_default();
+            signals.closed.extend(self.keep_signals(&mut customer, &facts, known)?.closed);
+        }
         if before != standing(&customer) {
             self.keep_customer(&mut customer)?;
         }

@@ -4,7 +4,8 @@
 use crate::domain::blocked::BlockedAttempts;
 use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::derived::{Records, facts};
-use crate::domain::facts::{CustomerFacts, names};
+use crate::domain::facts::{CustomerFacts, Figure, FigureSource, names};
+use crate::domain::health::HealthState;
 use crate::domain::invoice::Invoice;
 use crate::domain::lifecycle::Journey;
 use crate::domain::meter::Meter;
@@ -14,6 +15,7 @@ use crate::domain::pulse::Pulse;
 use crate::domain::subscription::Subscription;
 use crate::domain::ticket::SupportTicket;
 use crate::error::Result;
+use crate::ops::health_overrides::HealthOverride;
 use crate::store::schema::Col;
 use crate::tables::Stored;
 use crate::tx::{Tx, View};
@@ -56,10 +58,24 @@ impl View<'_> {
     /// [`Error::NotFound`](crate::Error::NotFound).
     pub fn customer_facts(&self, customer: CustomerId) -> Result<CustomerFacts> {
         let customer = self.customer(customer)?;
-        self.facts_now(&customer)
+        self.facts_scored(&customer)
     }
 
-    /// Everything that is known of a customer now.
+    /// Everything that is known of a customer now, and how it was doing when it was last scored: what
+    /// a part of an evaluation looks at that is asked for alone.
+    pub(crate) fn facts_scored(&self, customer: &Customer) -> Result<CustomerFacts> {
+        let mut facts = self.facts_now(customer)?;
+        if let Some(state) = self.get::<HealthState>(customer.id.into())? {
+            let given = HealthOverride::standing(&state, facts.as_of).map(|it| it.score);
+            if let Some(score) = given.or(state.score) {
+                let (value, at, source) = (score.into(), facts.as_of, FigureSource::Derived);
+                facts.figures.set(names::HEALTH_SCORE, Figure { value, at, source });
+            }
+        }
+        Ok(facts)
+    }
+
+    /// Everything that is known of a customer now, but for the score that is computed from it.
     pub(crate) fn facts_now(&self, customer: &Customer) -> Result<CustomerFacts> {
         let id = customer.id;
         let mut facts = self.facts_from(customer, &mut self.records_of(id, id)?)?;

@@ -46,7 +46,7 @@ impl View<'_> {
     /// [`Error::NotFound`].
     pub fn journey(&self, customer: CustomerId) -> Result<JourneyReport> {
         let customer = self.customer(customer)?;
-        let mut facts = self.facts_now(&customer)?;
+        let mut facts = self.facts_scored(&customer)?;
         self.journey_by(&customer, &mut facts)
     }
 
@@ -124,7 +124,7 @@ impl Tx<'_> {
     /// [`Config::lifecycle`](crate::Config::lifecycle) contradict each other.
     pub fn evaluate_stage(&mut self, customer: CustomerId) -> Result<Option<StageTransition>> {
         let customer = self.view().customer(customer)?;
-        let mut facts = self.view().facts_now(&customer)?;
+        let mut facts = self.view().facts_scored(&customer)?;
         self.evaluate_stage_by(customer, &mut facts)
     }
 
@@ -268,6 +268,10 @@ impl Tx<'_> {
         let (id, from, now) = (customer.id, customer.stage, self.now());
         journey.go(to, now);
         customer.stage = to;
+        if from == Stage::Churned {
+            // Who is back does not ask to leave any more.
+            (customer.cancellation_requested_at, customer.cancellation_reason) = (None, None);
+        }
         let moved = StageTransition {
             id: self.fresh(),
             customer_id: id,

@@ -139,7 +139,9 @@ impl View<'_> {
 
 impl Tx<'_> {
     /// Records that a customer is asked how likely it is to recommend the product. The host sends
-    /// the question when it hears `nps_survey.sent`, and a reminder at `nps_survey.reminder_due`.
+    /// the question when it hears `nps_survey.sent`, and a reminder at `nps_survey.reminder_due`. Of
+    /// a survey that came with its own [`sent_at`](NpsSurveyDraft::sent_at), the event says
+    /// `sentElsewhere`: there the question has been asked.
     ///
     /// A customer is not asked within 90 days of its last answer, nor within 30 days of the last
     /// survey that got none ([`NpsRules`](crate::NpsRules)). A survey with the same occasion is
@@ -217,7 +219,7 @@ impl Tx<'_> {
             tx.put(&standing)?;
             let data = json!({
                 "contact": survey.contact_id, "trigger": survey.trigger,
-                "closesAt": at_text(closes_at),
+                "sentElsewhere": draft.sent_at.is_some(), "closesAt": at_text(closes_at),
             });
             tx.announce("nps_survey.sent", id, customer.id, data);
             Ok(survey)

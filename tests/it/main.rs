@@ -99,6 +99,7 @@ mod sealed;
 mod sqlite;
 mod statistics;
 mod subscriptions;
+mod success_edges;
 mod tampered;
 mod tasks;
 mod thresholds;

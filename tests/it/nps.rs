@@ -345,6 +345,32 @@ fn rules_that_make_no_sense_are_refused() {
     }
 }
 
+fn a_key_of_one_survey_is_not_an_answer_to_another(world: &World) {
+    let acme = world.customer("Acme").id;
+    let first = ask(world, acme);
+    let given = NpsResponseDraft::to(first.id, 9).key("answer");
+    let response = answer(world, &given);
+    assert_eq!(answer(world, &given), response);
+    world.clock.advance(Duration::days(90));
+    let second = ask(world, acme);
+    let other = NpsResponseDraft::to(second.id, 9).key("answer");
+    let error = world.refused(|tx| tx.record_nps_response(&other));
+    assert_eq!(error.code(), ErrorCode::Conflict);
+    assert!(matches!(error, Error::KeyReused { field: "survey", .. }), "{error}");
+    // Who does not say what it answers means the one that was open then.
+    let unnamed = NpsResponseDraft::of(acme, 9).key("answer");
+    assert_eq!(answer(world, &unnamed), response);
+}
+
+fn a_survey_that_another_system_sent_is_not_sent_again(world: &World) {
+    let [acme, globex] = ["Acme", "Globex"].map(|name| world.customer(name).id);
+    let elsewhere = NpsSurveyDraft::to(acme, "history").sent_at(BEGINNING - Duration::days(400));
+    world.done(|tx| tx.send_nps_survey(&elsewhere));
+    assert_eq!(said(world, "nps_survey.sent")["sentElsewhere"], json!(true));
+    ask(world, globex);
+    assert_eq!(said(world, "nps_survey.sent")["sentElsewhere"], json!(false));
+}
+
 stories![
     a_customer_is_asked_again_90_days_after_its_answer,
     a_customer_that_did_not_answer_is_asked_again_after_30_days,
@@ -362,4 +388,6 @@ stories![
     a_detractor_is_called_within_a_day,
     a_promoter_is_a_candidate_for_advocacy,
     what_was_answered_long_ago_only_counts,
+    a_key_of_one_survey_is_not_an_answer_to_another,
+    a_survey_that_another_system_sent_is_not_sent_again,
 ];

@@ -93,7 +93,10 @@ impl NpsResponse {
         given: &CheckedResponse,
         new: &NpsResponseDraft,
     ) -> Option<&'static str> {
-        if self.score != given.score {
+        let is_another = |it| matches!(it, NpsAsked::Survey(id) if self.survey_id != Some(id));
+        if is_another(new.asked) {
+            Some("survey")
+        } else if self.score != given.score {
             Some("score")
         } else if self.feedback != given.feedback {
             Some("feedback")
