@@ -149,8 +149,17 @@ impl Story {
         assert!(actions.iter().all(|it| it.status == ActionStatus::Done), "{actions:?}");
         assert_eq!(self.channel.calls(), 4, "each was asked for once");
         assert_eq!((acme.risk_level, due), (Some(RiskLevel::Low), None));
+        assert_eq!(acme.cancellation_requested_at, None);
         let outcome = case.outcome.as_ref().map_or("", AsRef::as_ref);
-        println!("\nsucceeded: {outcome}; {} actions, each done once", actions.len());
+        let days = (self.tenure.now() - case.started_at).whole_days();
+        println!(
+            "\nAcme stays. After {days} days the intervention has {}: {outcome}.",
+            case.status
+        );
+        println!("It took {} actions, each done once:", actions.len());
+        for action in &actions {
+            println!("  {:<22} {}", action.action, action.note.as_ref().map_or("", AsRef::as_ref));
+        }
         Ok(())
     }
 }
