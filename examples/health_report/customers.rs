@@ -58,11 +58,11 @@ impl Simulated {
         let vitality = self.archetype.vitality(week, WEEKS);
         self.work(tx, dice, vitality)?;
         self.need_help(tx, dice, vitality, week)?;
-        if week % 4 == 0 {
+        if week.is_multiple_of(4) {
             self.measure(tx, dice, vitality, week)?;
             self.pay(tx, dice, vitality, week)?;
         }
-        if (week as usize + self.number) % 13 == 0 {
+        if (week as usize + self.number).is_multiple_of(13) {
             self.be_asked(tx, dice, vitality)?;
         }
         self.decide(tx, vitality, week)

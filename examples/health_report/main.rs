@@ -22,7 +22,7 @@ use archetypes::ARCHETYPES;
 use std::error::Error;
 use tenure::domain::period::Period;
 use tenure::report::PortfolioReport;
-use tenure::{Measured, NpsReport, PortfolioQuery, RevenueReport};
+use tenure::{CurrencyRevenue, Measured, NpsReport, PortfolioQuery, RevenueReport};
 use world::World;
 
 type Result<T, E = Box<dyn Error>> = std::result::Result<T, E>;
@@ -90,7 +90,10 @@ fn check(world: &World, health: &PortfolioReport, nps: &NpsReport, revenue: &Rev
     assert!(health.fell.is_sorted_by_key(|it| std::cmp::Reverse(it.from - it.to)));
     assert!(health.over_time.len() >= 12, "a year is told month by month");
     assert!(health.to_do.iter().all(|it| !it.actions.is_empty()));
-    assert!(revenue.currencies.iter().all(|it| it.reconciles()), "start and movements are the end");
+    assert!(
+        revenue.currencies.iter().all(CurrencyRevenue::reconciles),
+        "start and movements are the end"
+    );
     assert!(revenue.currencies[0].grr.value <= revenue.currencies[0].nrr.value);
     assert_eq!(nps.nps.sample_size, nps.counts.total());
     let page = health.to_html();

@@ -90,7 +90,7 @@ impl World {
             self.tenure
                 .write(|tx| customers.iter_mut().try_for_each(|it| it.live(tx, dice, week)))?;
             self.tenure.tick()?;
-            if week % 4 == 0 {
+            if week.is_multiple_of(4) {
                 self.tenure.evaluate_all(|_| ())?;
             }
             if week % 4 == 2 {
