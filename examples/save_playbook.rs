@@ -12,9 +12,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use tenure::channel::FakeChannel;
 use tenure::store::memory::MemoryStore;
 use tenure::{
-    ActionStatus, ContactDraft, Customer, CustomerDraft, CustomerFacts, Event, EventId,
-    Intervention, InterventionActionId, InterventionStatus, OfferAnswer, RiskLevel, Tenure,
-    UserDraft,
+    ActionStatus, ContactDraft, Customer, CustomerDraft, Event, EventId, Intervention,
+    InterventionActionId, InterventionStatus, OfferAnswer, RiskLevel, Tenure, UserDraft,
 };
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
@@ -29,7 +28,8 @@ fn main() -> Result<()> {
     let acme = story.customer()?;
 
     story.says("Acme asks to cancel.");
-    story.evaluate(&acme, true)?;
+    story.tenure.write(|tx| tx.request_cancellation(acme.id, "the reports are too slow"))?;
+    story.evaluate(&acme)?;
     let case = story.case(&acme)?;
     story.tick()?;
 
@@ -52,7 +52,8 @@ fn main() -> Result<()> {
 
     story.later(Duration::days(3), "The executive shows them what is coming, and they stay.");
     story.complete(&case, "escalate_to_executive", "faster reports in March")?;
-    story.evaluate(&acme, false)?;
+    story.tenure.write(|tx| tx.withdraw_cancellation(acme.id))?;
+    story.evaluate(&acme)?;
     story.tick()?;
     story.check(&acme, &case)
 }
@@ -98,13 +99,9 @@ impl Story {
         self.says(what);
     }
 
-    /// Holds what is known of the customer against the signals.
-    fn evaluate(&self, acme: &Customer, wants_to_cancel: bool) -> Result<()> {
-        let (tier, now) = (acme.tier.clone(), self.tenure.now());
-        // What the host knows, handed over as it is.
-        let mut facts = CustomerFacts::new(acme.id, tier, acme.created_at, now);
-        facts.cancellation_requested_at = wants_to_cancel.then_some(now);
-        self.tenure.write(|tx| tx.evaluate_signals(&facts))?;
+    /// Lets tenure look at what is known of the customer: what to worry about, and what no longer.
+    fn evaluate(&self, acme: &Customer) -> Result<()> {
+        self.tenure.write(|tx| tx.evaluate(acme.id))?;
         Ok(())
     }
 
@@ -152,8 +149,17 @@ impl Story {
         assert!(actions.iter().all(|it| it.status == ActionStatus::Done), "{actions:?}");
         assert_eq!(self.channel.calls(), 4, "each was asked for once");
         assert_eq!((acme.risk_level, due), (Some(RiskLevel::Low), None));
+        assert_eq!(acme.cancellation_requested_at, None);
         let outcome = case.outcome.as_ref().map_or("", AsRef::as_ref);
-        println!("\nsucceeded: {outcome}; {} actions, each done once", actions.len());
+        let days = (self.tenure.now() - case.started_at).whole_days();
+        println!(
+            "\nAcme stays. After {days} days the intervention has {}: {outcome}.",
+            case.status
+        );
+        println!("It took {} actions, each done once:", actions.len());
+        for action in &actions {
+            println!("  {:<22} {}", action.action, action.note.as_ref().map_or("", AsRef::as_ref));
+        }
         Ok(())
     }
 }

@@ -124,6 +124,8 @@ pub use domain::onboarding::{
 pub use domain::order::{Order, OrderDraft, OrderId, OrderStatus};
 pub use domain::org::Org;
 pub use domain::period::Period;
+#[cfg(feature = "report")]
+pub use domain::portfolio::PortfolioQuery;
 pub use domain::pulse::{Pulse, Tallies};
 pub use domain::quantity::Quantity;
 pub use domain::revenue::{

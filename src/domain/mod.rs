@@ -69,6 +69,8 @@ pub mod org;
 pub mod packing;
 pub mod period;
 mod place;
+#[cfg(feature = "report")]
+pub mod portfolio;
 pub mod pulse;
 pub mod quantity;
 pub mod recurrence;

@@ -30,6 +30,17 @@ impl HealthModels {
         self.defined.iter().find(applies).unwrap_or(&self.built_in)
     }
 
+    /// The model that a customer is scored by, who is known by its record alone.
+    #[cfg(feature = "report")]
+    pub(crate) fn of_customer(
+        &self,
+        customer: &crate::domain::customer::Customer,
+    ) -> &HealthModelVersion {
+        let (tier, size, kind) = (&customer.tier, customer.size, customer.kind);
+        let applies = |it: &&HealthModelVersion| it.scope.applies(tier, size, kind);
+        self.defined.iter().find(applies).unwrap_or(&self.built_in)
+    }
+
     /// Whether `model` is to be kept before a score by it is.
     pub(crate) fn is_new(&self, model: &HealthModelVersion) -> bool {
         model.id == self.built_in.id && !self.is_kept

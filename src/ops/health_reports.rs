@@ -36,6 +36,26 @@ pub struct MetricMove {
     pub by: f64,
 }
 
+/// A sentence: `Logins per week went from 5 to 1: −6.0 points.`
+impl std::fmt::Display for MetricMove {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = self.metric.replace('_', " ");
+        let mut letters = name.chars();
+        let first = letters.next().map(|it| it.to_uppercase().to_string()).unwrap_or_default();
+        write!(f, "{first}{} ", letters.as_str())?;
+        let short = |value: f64| ((value * 100.0).round() / 100.0).to_string();
+        match (self.before.map(short), self.after.map(short)) {
+            (Some(before), Some(after)) if before == after => write!(f, "stayed at {after}")?,
+            (Some(before), Some(after)) => write!(f, "went from {before} to {after}")?,
+            (Some(before), None) => write!(f, "was {before} and is not known any more")?,
+            (None, Some(after)) => write!(f, "was not known and is {after}")?,
+            (None, None) => write!(f, "is not known")?,
+        }
+        let sign = if self.by < 0.0 { "−" } else { "+" };
+        write!(f, ": {sign}{:.1} points.", self.by.abs())
+    }
+}
+
 /// What moved a score from one record to another.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -65,6 +65,8 @@ mod pages;
 mod playbook_completion;
 mod playbooks;
 mod retention;
+#[cfg(feature = "report")]
+mod portfolio;
 mod revenue;
 mod runs;
 mod settlements;

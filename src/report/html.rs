@@ -135,8 +135,9 @@ fn list(items: &[String]) -> String {
 }
 
 fn fell(report: &PortfolioReport) -> String {
+    let heading = report.fell_heading();
     if report.fell.is_empty() {
-        return section("Who fell most", "", "Nobody fell.");
+        return section(&heading, "", "Nobody fell.");
     }
     let mut rows = String::new();
     for fall in &report.fell {
@@ -149,7 +150,7 @@ fn fell(report: &PortfolioReport) -> String {
         );
     }
     let head = ["Customer", "Before", "Now", "Why"];
-    section("Who fell most", &table("Customers whose score fell", &head, &rows), "")
+    section(&heading, &table("Customers whose score fell", &head, &rows), "")
 }
 
 fn to_do(report: &PortfolioReport) -> String {

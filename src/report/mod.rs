@@ -1,8 +1,8 @@
 //! Reports for people: the state of a portfolio of customers, as text for a terminal or a mail, and
 //! as one HTML page that needs nothing else. With the feature `report`.
 //!
-//! A report is a value; what it says is gathered elsewhere. Rendering is pure: the same report is
-//! the same text. Whatever names it holds are escaped. The page has its charts and its style in
+//! A report is a value; [`View::portfolio_report`](crate::View::portfolio_report) gathers what it
+//! says. Rendering is pure: the same report is the same text. Whatever names it holds are escaped. The page has its charts and its style in
 //! itself, no scripts, and fetches nothing. It can be read in light and in dark, and each chart has
 //! a table beside it that says the same.
 
@@ -10,7 +10,11 @@ mod chart;
 mod html;
 mod text;
 
+use crate::domain::measured::{Measured, Method, Unit};
+use crate::domain::revenue::Target;
+use crate::ops::PipelineSum;
 use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
 use time::OffsetDateTime;
 
 /// How many there are of something.
@@ -73,7 +77,6 @@ pub struct Moment {
 /// use time::OffsetDateTime;
 ///
 /// let mut report = PortfolioReport::new(OffsetDateTime::UNIX_EPOCH);
-/// report.average = Some(71.25);
 /// report.grades = vec![Count::of("A", 12), Count::of("B", 30)];
 /// let reasons = vec!["No login for 9 days.".to_owned()];
 /// report.fell = vec![Fall { customer: "<Acme>".to_owned(), from: 80, to: 52, reasons }];
@@ -81,7 +84,7 @@ pub struct Moment {
 /// let page = report.to_html();
 /// assert!(page.contains("&lt;Acme&gt;") && page.contains("<svg"));
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct PortfolioReport {
@@ -90,22 +93,29 @@ pub struct PortfolioReport {
     /// When it was made.
     #[serde(with = "time::serde::rfc3339")]
     pub generated_at: OffsetDateTime,
-    /// How many customers there are.
+    /// From when on the health is followed.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub since: Option<OffsetDateTime>,
+    /// How many customers there are that have not left.
     pub customers: u64,
     /// How many of them have no score, because too little is known.
     pub without_score: u64,
-    /// The mean score of the others, 0–100; none without any.
-    pub average: Option<f64>,
+    /// The mean score of the others, 0–100, with its proof.
+    pub average: Measured,
+    /// The mean score beside what it should be more than.
+    pub target: Option<Target>,
     /// How many customers have each grade, the best first.
     pub grades: Vec<Count>,
     /// How many customers have scores in each range, see [`histogram`].
     pub scores: Vec<Count>,
-    /// How many customers are in each stage of their journey.
+    /// How many customers are in each stage of their journey, those who have left included.
     pub stages: Vec<Count>,
     /// Who fell most, the greatest fall first.
     pub fell: Vec<Fall>,
     /// What to do, the most urgent first.
     pub to_do: Vec<Advice>,
+    /// What could be sold: all that is open.
+    pub pipeline: PipelineSum,
     /// The health over time, the oldest first.
     pub over_time: Vec<Moment>,
 }
@@ -114,17 +124,21 @@ impl PortfolioReport {
     /// A report that says nothing yet.
     #[must_use]
     pub fn new(generated_at: OffsetDateTime) -> Self {
+        let method = Method { name: "portfolio health", formula: "Σ score ÷ customers" };
         Self {
             title: "Portfolio health".to_owned(),
             generated_at,
+            since: None,
             customers: 0,
             without_score: 0,
-            average: None,
+            average: Measured::new(None, Unit::Points, method, 0),
+            target: None,
             grades: Vec::new(),
             scores: Vec::new(),
             stages: Vec::new(),
             fell: Vec::new(),
             to_do: Vec::new(),
+            pipeline: PipelineSum::default(),
             over_time: Vec::new(),
         }
     }
@@ -141,12 +155,34 @@ impl PortfolioReport {
         html::render(self)
     }
 
-    /// How many customers it is about and how they do, in a sentence.
+    /// How many customers it is about and how they do, in sentences.
     fn summary(&self) -> String {
-        let average = self.average.filter(|it| it.is_finite());
-        let average = average.map_or_else(|| "unknown".to_owned(), text::one_place);
+        let average = self.average.value.filter(|it| it.is_finite());
+        let said = average.map_or_else(|| "unknown".to_owned(), text::one_place);
+        let target = self.target.filter(|_| average.is_some()).map(|target| {
+            let beside = if target.is_met == Some(true) { "above" } else { "not above" };
+            format!(", {beside} the target of {}", text::one_place(target.above))
+        });
         let (customers, without) = (self.customers, self.without_score);
-        format!("Customers: {customers}, without a score: {without}. Average score: {average}.")
+        let target = target.unwrap_or_default();
+        let mut summary = format!(
+            "Customers: {customers}, without a score: {without}. Average score: {said}{target}."
+        );
+        let PipelineSum { count, value, .. } = &self.pipeline;
+        if *count > 0 {
+            let value: Vec<String> = value.iter().map(|it| format!("{it} a month")).collect();
+            let value =
+                if value.is_empty() { "of unknown value".to_owned() } else { value.join(" and ") };
+            // Writing to a text does not fail.
+            let _ = write!(summary, " Open opportunities: {count}, {value}.");
+        }
+        summary
+    }
+
+    /// Who fell most, and since when.
+    fn fell_heading(&self) -> String {
+        let since = self.since.map(|at| format!(" since {}", text::date(at)));
+        format!("Who fell most{}", since.unwrap_or_default())
     }
 
     /// What is counted, each with its heading.

@@ -8,7 +8,7 @@ const NASTY: &str = "<b>&\"'</b><script>alert(1)</script>";
 fn report() -> PortfolioReport {
     let mut report = PortfolioReport::new(NOON);
     report.customers = 7;
-    report.average = Some(61.25);
+    report.average.value = Some(61.25);
     report.grades = vec![Count::of("A", 3), Count::of(NASTY, 4)];
     report.scores = histogram([10, 20, 95, 100]);
     report.stages = vec![Count::of("growing", 7)];
@@ -98,7 +98,7 @@ fn a_report_of_nothing_says_so() {
 #[test]
 fn strange_figures_are_drawn_or_left_out() {
     let mut report = report();
-    report.average = Some(f64::NAN);
+    report.average.value = Some(f64::NAN);
     report.grades = vec![Count::of("A", u64::MAX), Count::of("", 0)];
     report.stages = (0..200).map(|it| Count::of(format!("stage {it}"), it)).collect();
     report.scores = vec![Count::of("0–9", 0)];
@@ -115,4 +115,39 @@ fn strange_figures_are_drawn_or_left_out() {
     assert!(report.to_html().contains("2026-01-31"));
     report.over_time = vec![Moment { at: NOON, average: f64::NAN }];
     assert!(!report.to_html().contains("NaN"));
+}
+
+#[test]
+fn no_label_of_a_chart_overlaps_its_neighbour() {
+    let stages = ["onboarding", "expanding", "advocating", "at risk"];
+    let named = |count: usize| stages.iter().cycle().take(count).map(|it| Count::of(*it, 7));
+    let mut report = report();
+    report.grades = named(9).collect();
+    report.stages = named(40).collect();
+    let page = report.to_html();
+    // Each label: where its middle is, how large its letters are, and what it says.
+    let label = |text: &str| {
+        let of = |name: &str| {
+            text.split_once(&format!("{name}=\"")).unwrap().1.split_once('"').unwrap().0
+        };
+        let (x, size): (f64, f64) = (of("x").parse().unwrap(), of("font-size").parse().unwrap());
+        let said = text.split_once('>').unwrap().1.split_once('<').unwrap().0.trim().to_owned();
+        (of("text-anchor") == "middle").then_some((x, size, said))
+    };
+    for chart in page.split("<svg").skip(1) {
+        let chart = chart.split_once("</svg>").unwrap().0;
+        let mut labels: Vec<_> = chart.split("<text").skip(1).filter_map(label).collect();
+        labels.sort_by(|a, b| a.0.total_cmp(&b.0));
+        assert!(labels.len() > 1 && labels.iter().all(|it| it.1 >= 9.0), "{labels:?}");
+        let half = |it: &(f64, f64, String)| it.1 * 0.54 * it.2.chars().count() as f64 / 2.0;
+        for pair in labels.windows(2) {
+            assert!(pair[0].0 + half(&pair[0]) < pair[1].0 - half(&pair[1]), "{pair:?}");
+        }
+        assert!(labels.iter().all(|it| it.0 - half(it) > 0.0 && it.0 + half(it) < 640.0));
+    }
+    assert!(
+        ["onboarding", "expanding", "at risk"]
+            .iter()
+            .all(|it| page.contains(&format!("\n{it}\n</text>")))
+    );
 }

@@ -39,7 +39,7 @@ pub(super) fn render(report: &PortfolioReport) -> String {
         // Writing to a text does not fail.
         let _ = writeln!(text, "  {}  {:>5}", date(moment.at), one_place(moment.average));
     }
-    text.push_str("\nWho fell most\n");
+    let _ = writeln!(text, "\n{}", report.fell_heading());
     for fall in &report.fell {
         let _ = writeln!(text, "  {}: {} → {}", plain(&fall.customer), fall.from, fall.to);
         text.push_str(&list(&fall.reasons));

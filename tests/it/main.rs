@@ -88,6 +88,8 @@ mod nps_reports;
 mod onboarding;
 mod orgs;
 mod periods;
+#[cfg(feature = "report")]
+mod portfolio;
 #[cfg(feature = "sqlite")]
 mod processes;
 mod random;
