@@ -64,9 +64,9 @@ mod opportunities;
 mod pages;
 mod playbook_completion;
 mod playbooks;
-mod retention;
 #[cfg(feature = "report")]
 mod portfolio;
+mod retention;
 mod revenue;
 mod runs;
 mod settlements;
