@@ -73,14 +73,12 @@ impl View<'_> {
     /// let since = tenure.now();
     /// tenure.write(|tx| {
     ///     let acme = tx.create_customer(&CustomerDraft::named("Acme"))?.id;
-    ///     tx.record_metrics(&[
-    ///         tenure::NewMetric::new(acme, "dau_mau_ratio", 0.5, tx.now()),
-    ///         tenure::NewMetric::new(acme, "logins_per_week", 5.0, tx.now()),
-    ///         tenure::NewMetric::new(acme, "days_since_last_login", 1.0, tx.now()),
-    ///         tenure::NewMetric::new(acme, "nps_score", 10.0, tx.now()),
-    ///         tenure::NewMetric::new(acme, "avg_csat", 5.0, tx.now()),
-    ///         tenure::NewMetric::new(acme, "open_tickets", 0.0, tx.now()),
-    ///     ])?;
+    ///     for (name, ideal) in [("dau_mau_ratio", 0.5), ("feature_adoption", 0.7),
+    ///         ("logins_per_week", 5.0), ("days_since_last_login", 1.0), ("avg_csat", 5.0),
+    ///         ("open_tickets", 0.0), ("nps_score", 10.0)]
+    ///     {
+    ///         tx.record_metric(acme, name, ideal, tx.now())?;
+    ///     }
     ///     tx.evaluate(acme)
     /// })?;
     /// let report = tenure.read(|view| view.portfolio_report(&PortfolioQuery::since(since)))?;
