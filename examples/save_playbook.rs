@@ -151,7 +151,12 @@ impl Story {
         assert_eq!((acme.risk_level, due), (Some(RiskLevel::Low), None));
         assert_eq!(acme.cancellation_requested_at, None);
         let outcome = case.outcome.as_ref().map_or("", AsRef::as_ref);
-        let days = (self.tenure.now() - case.started_at).whole_days();
+        let days = self
+            .tenure
+            .now()
+            .date()
+            .to_julian_day()
+            .abs_diff(case.started_at.date().to_julian_day());
         println!(
             "\nAcme stays. After {days} days the intervention has {}: {outcome}.",
             case.status

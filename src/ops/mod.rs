@@ -66,6 +66,8 @@ mod playbook_completion;
 mod playbooks;
 #[cfg(feature = "report")]
 mod portfolio;
+#[cfg(feature = "report")]
+mod portfolio_words;
 mod retention;
 mod revenue;
 mod runs;

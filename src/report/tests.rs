@@ -139,7 +139,8 @@ fn no_label_of_a_chart_overlaps_its_neighbour() {
         let mut labels: Vec<_> = chart.split("<text").skip(1).filter_map(label).collect();
         labels.sort_by(|a, b| a.0.total_cmp(&b.0));
         assert!(labels.len() > 1 && labels.iter().all(|it| it.1 >= 9.0), "{labels:?}");
-        let half = |it: &(f64, f64, String)| it.1 * 0.54 * it.2.chars().count() as f64 / 2.0;
+        let letters = |text: &str| f64::from(u32::try_from(text.chars().count()).unwrap());
+        let half = |it: &(f64, f64, String)| it.1 * 0.54 * letters(&it.2) / 2.0;
         for pair in labels.windows(2) {
             assert!(pair[0].0 + half(&pair[0]) < pair[1].0 - half(&pair[1]), "{pair:?}");
         }
