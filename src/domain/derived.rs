@@ -64,7 +64,7 @@ pub(crate) fn facts(customer: &Customer, records: &Records, now: OffsetDateTime)
     let has_usage_change = hosts.get(names::USAGE_CHANGE).is_some();
     let mut own = Own { figures: hosts, now };
     if let Some(pulse) = &records.pulse {
-        own.presence(pulse);
+        own.presence(pulse, day_of(customer.created_at));
         own.adoption(pulse, &records.meters);
         if !has_usage_change {
             own.usage_change(pulse);
@@ -110,8 +110,8 @@ impl Own {
         }
     }
 
-    /// Who is there, and how often.
-    fn presence(&mut self, pulse: &Pulse) {
+    /// Who is there, and how often, of a customer since the day `since`.
+    fn presence(&mut self, pulse: &Pulse, since: i32) {
         let today = day_of(self.now);
         if let Some(login) = pulse.last_login_at {
             let since = days(login, self.now).max(0.0);
@@ -120,7 +120,9 @@ impl Own {
         }
         if pulse.knows_users() {
             let monthly = pulse.monthly_users(today);
-            let daily = f64::from(pulse.sum(today, MONTH).users) / f64::from(MONTH);
+            // Who came three days ago has missed none of those before.
+            let days = pulse.days_there(today, since);
+            let daily = f64::from(pulse.sum(today, MONTH).users) / f64::from(days);
             // Nobody there: that is known, and the last one who goes leaves nearly nothing.
             let stickiness = ratio(daily, f64::from(monthly)).unwrap_or(0.0);
             self.set(names::DAU_MAU_RATIO, Some(stickiness));

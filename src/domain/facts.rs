@@ -15,7 +15,8 @@ use time::OffsetDateTime;
 
 /// The names of the figures that rules look at. A host may record any other beside them.
 pub mod names {
-    /// Daily by monthly active users, 0–1.
+    /// Daily by monthly active users, 0–1: the mean of the last thirty days, or of as many as it has
+    /// been a customer.
     pub const DAU_MAU_RATIO: &str = "dau_mau_ratio";
     /// The share of the features that were used, 0–1.
     pub const FEATURE_ADOPTION: &str = "feature_adoption";

@@ -248,6 +248,13 @@ impl Pulse {
         self.tallies.days.range(first..=last).fold(Day::default(), |sum, (_, day)| sum.plus(*day))
     }
 
+    /// How many of the thirty days that end with `today` a customer was there who came on the day
+    /// `since`, or did something before: one at least.
+    pub(crate) fn days_there(&self, today: i32, since: i32) -> i32 {
+        let first = self.tallies.days.keys().next().map_or(since, |day| since.min(*day));
+        today.saturating_sub(first).saturating_add(1).clamp(1, MONTH)
+    }
+
     /// How many users were active in the thirty days that end with `today`.
     pub(crate) fn monthly_users(&self, today: i32) -> u32 {
         self.tallies.monthly_users(today)

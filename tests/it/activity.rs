@@ -190,7 +190,9 @@ fn what_is_added_up_is_what_counting_shows(world: &World) {
             daily.entry(it.0.to_julian_day()).or_default().insert(&it.1);
         }
         let daily = count(daily.values().map(BTreeSet::len).sum());
-        let ratio = if users.is_empty() { 0.0 } else { daily / 30.0 / count(users.len()) };
+        let earliest = all.iter().map(|it| it.0).min().unwrap().min(BEGINNING);
+        let there = f64::from((today - earliest.to_julian_day() + 1).min(30));
+        let ratio = if users.is_empty() { 0.0 } else { daily / there / count(users.len()) };
         if let Some(known) = facts.figure(names::DAU_MAU_RATIO) {
             assert!((known - ratio).abs() < 1e-12, "{known} and {ratio}");
         }
@@ -204,6 +206,20 @@ fn what_is_added_up_is_what_counting_shows(world: &World) {
         assert_eq!(facts.figure(names::USAGE_CHANGE), change);
     }
     assert!(all.len() > 60);
+}
+
+fn a_customer_that_is_new_has_not_missed_the_days_before(world: &World) {
+    let acme = world.customer("Acme").id;
+    let ratio = || figure(world, acme, names::DAU_MAU_RATIO);
+    for day in 0..3 {
+        record(world, acme, NewActivity::login("ada"));
+        record(world, acme, NewActivity::login("bob"));
+        assert_eq!(ratio(), Some(1.0), "day {day}");
+        world.clock.advance(Duration::DAY);
+    }
+    assert_eq!(ratio(), Some(0.75), "nobody yet on the fourth day");
+    world.clock.advance(Duration::days(26));
+    assert_eq!(ratio(), Some(6.0 / 30.0 / 2.0));
 }
 
 fn a_team_that_grows_is_told_from_who_was_there_a_month_before(world: &World) {
@@ -231,5 +247,6 @@ stories! {
     late_news_changes_no_last_login,
     the_customers_record_follows_to_the_hour_without_a_new_version,
     what_is_added_up_is_what_counting_shows,
+    a_customer_that_is_new_has_not_missed_the_days_before,
     a_team_that_grows_is_told_from_who_was_there_a_month_before,
 }
