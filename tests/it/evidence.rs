@@ -32,22 +32,19 @@ fn furnish(world: &World) -> CustomerId {
     world.catalogue();
     world.clock.set(BEGINNING - Duration::days(31));
     let acme = world.customer("Acme").id;
-    let model = HealthModel::of([
-        HealthComponent::new("usage", 1.0).metric(HealthMetric::higher("visits", 20.0, 1.0))
-    ]);
     world.done(|tx| {
         tx.add_subscription(acme, &NewSubscription::to("pro"))?;
         tx.define_health_model("visits", &visits_of(20.0), &HealthScope::default(), 0)
     });
-    for days in [0, 7, 30, 31] {
-        world.clock.set(BEGINNING - Duration::days(31 - days));
+    for days in [0_i32, 7, 30, 31] {
+        world.clock.set(BEGINNING - Duration::DAY * (31 - days));
         let now = world.clock.now();
         world.done(|tx| {
             tx.record_activity(acme, &NewActivity::login("u_1"))?;
             tx.record_activity(acme, &NewActivity::session("u_2", Duration::minutes(3)))?;
             tx.record_activity(acme, &NewActivity::feature_use("u_2", "ai_credits"))?;
             tx.record_activity(acme, &NewActivity::conversation(true))?;
-            tx.record_metric(acme, "visits", 10.0 + days as f64 / 10.0, now)?;
+            tx.record_metric(acme, "visits", 10.0 + f64::from(days) / 10.0, now)?;
             tx.score_health(acme)
         });
     }
@@ -249,7 +246,7 @@ fn the_records_behind_figures_can_be_taken_away_as_csv(world: &World) {
     assert_eq!(column("submitted_at"), ["2026-01-31T12:00:00Z"]);
     assert_eq!(
         (column("idempotency_key"), column("is_late")),
-        (vec!["".into()], vec!["false".into()])
+        (vec![String::new()], vec!["false".into()])
     );
     let records = world.seen(|view| view.health_records(Some(acme), 100, None)).items;
     assert_eq!(records, world.seen(|view| view.health_records(None, 100, None)).items);
@@ -298,7 +295,7 @@ stories! {
 }
 
 /// A column of a row.
-fn cell<'r>(row: &'r mut Row, place: usize) -> &'r mut Value {
+fn cell(row: &mut Row, place: usize) -> &mut Value {
     row.0.get_mut(place).unwrap()
 }
 
