@@ -1,9 +1,11 @@
 //! The evaluation: a customer's life as its records tell it, one by one, all at once, and by ticks.
 
 use crate::support::{World, code, customers, dump, eur, events, fields, race};
+use crate::tampered::Tampered;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tenure::domain::facts::names;
 use tenure::store::memory::MemoryStore;
+use tenure::value::Value;
 use tenure::{
     BillingCycle, Builder, Config, CustomerDraft, CustomerId, ErrorCode, Evaluated, InvoiceDraft,
     NewActivity, NewMetric, NewSubscription, NpsResponseDraft, OpportunityKind, RiskLevel,
@@ -347,6 +349,31 @@ fn rules_that_make_no_sense_are_refused_whoever_there_is() {
     assert_eq!(fields(&world.tenure.tick().unwrap_err()), ["recoveredHealth"]);
     let world = configured(|config| config.evaluate_every = Some(Duration::ZERO));
     assert_eq!(fields(&world.tenure.tick().unwrap_err()), ["evaluateEvery"]);
+}
+
+#[test]
+fn a_row_that_is_damaged_keeps_only_its_customer_from_being_evaluated() {
+    let store = Tampered::over(MemoryStore::new());
+    let world = World::over(store.clone(), |builder| builder);
+    let ids: Vec<_> = (0..150).map(|n| world.customer(&format!("Customer {n}")).id).collect();
+    for id in &ids {
+        world.measures(*id, names::NPS_SCORE, 3.0);
+    }
+    world.done(|tx| tx.request_cancellation(ids[7], "Too expensive"));
+    store.change("latest_metrics", |mut row| {
+        if row.key() == ids[7].uuid() {
+            row.0[1] = Value::Bool(true);
+        }
+        Some(row)
+    });
+    let ticked = world.ticked();
+    assert_eq!(ticked.customers_evaluated, 149);
+    assert_eq!(ticked.evaluations_failed, 2, "it waited for it, and it had its turn");
+    assert_eq!(world.ticked(), Ticked::default());
+    let all = world.tenure.evaluate_all(|_| ()).unwrap();
+    assert_eq!((all.customers, all.changed, all.failed), (149, 0, 1));
+    assert_eq!(all.failures[0].customer_id, ids[7]);
+    assert!(all.failures[0].error.contains("latest_metrics"), "{}", all.failures[0].error);
 }
 
 #[test]
