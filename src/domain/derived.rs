@@ -20,6 +20,8 @@ use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 const WEEK: i32 = 7;
+/// For how many days an answer to a survey counts.
+const ANSWER_DAYS_MAX: f64 = 365.0;
 
 /// The records of one customer that facts follow from.
 #[derive(Debug, Default)]
@@ -77,7 +79,9 @@ pub(crate) fn facts(customer: &Customer, records: &Records, now: OffsetDateTime)
     own.set(names::CONTRACT_LENGTH, contract_length(&records.subscriptions));
     if let Some(answer) = &records.nps {
         let at = answer.responded_at.unwrap_or(now);
-        own.set_at(names::NPS_SCORE, answer.score.map(f64::from), at);
+        // What was said longer ago than that says nothing of today.
+        let is_recent = days(at, now) <= ANSWER_DAYS_MAX;
+        own.set_at(names::NPS_SCORE, answer.score.filter(|_| is_recent).map(f64::from), at);
     }
     facts.figures = own.figures;
     facts

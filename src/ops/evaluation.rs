@@ -238,8 +238,8 @@ impl View<'_> {
 
 impl Tx<'_> {
     /// Evaluates one customer by what is known of it now: its health, the churn signals that begin
-    /// or end, what could be sold to it, and the stage of its journey. The same facts again change
-    /// nothing.
+    /// or end, what could be sold to it, and the stage of its journey. It takes one step of
+    /// the journey at the most; evaluating again takes the next, until the same facts change nothing.
     ///
     /// A [tick](Tenure::tick) evaluates all customers once a day. Who records something that should
     /// have its effect at once evaluates the customer in the same transaction.
@@ -326,13 +326,15 @@ impl Tx<'_> {
         let health = self.keep_health(&mut customer, &mut facts, known.health)?;
         self.keep_engagement(&mut customer, &facts);
         let mut signals = self.keep_signals(&mut customer, &facts, known.signals)?;
-        let expansion = self.keep_opportunities(&facts, known.expansion)?;
+        let mut expansion = self.keep_opportunities(&facts, known.expansion)?;
         facts.expansion = expansion.facts;
         let moved = self.keep_stage(&mut customer, &mut facts, known.journey)?;
         if moved.as_ref().is_some_and(|it| it.to == Stage::Churned) {
             let id = customer.id;
             let known = self.view().known_signals(id, id)?.remove(&id).unwrap_or_default();
             signals.closed.extend(self.keep_signals(&mut customer, &facts, known)?.closed);
+            let known = self.view().known_expansions(id, id)?.remove(&id).unwrap_or_default();
+            expansion = self.keep_opportunities(&facts, known)?;
         }
         if before != standing(&customer) {
             self.keep_customer(&mut customer)?;

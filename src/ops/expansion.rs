@@ -1,6 +1,6 @@
 //! Expansion of a customer: what speaks for it is read, and what follows is kept.
 
-use crate::domain::customer::{CustomerId, CustomerStatus};
+use crate::domain::customer::{CustomerId, CustomerStatus, Stage};
 use crate::domain::expansion::{
     Catalogue, ExpansionHistory, ExpansionOpportunity, ExpansionSignals, OpportunityStatus,
     OpportunityTiming, Proposal, next_tier, proposals, signals,
@@ -161,7 +161,7 @@ impl Tx<'_> {
                 None => known.open.extend(self.detect(facts, &known, proposal, &found)?),
             }
         }
-        if facts.status == CustomerStatus::Churned {
+        if facts.status == CustomerStatus::Churned || facts.stage == Stage::Churned {
             let reason = Note::parse(CHURNED).map_err(Error::malformed("reason"))?;
             for mut opportunity in std::mem::take(&mut known.open) {
                 let (to, history) = (OpportunityStatus::Lost, known.history.take());

@@ -75,6 +75,9 @@ impl Tx<'_> {
             Some(state) if state.record_id.is_some() && state.fingerprint == print => {
                 model.model.compare(&mut health, Some(&state.previous()));
                 health.alerts.clear();
+                // As it was kept: of the days since a login only their parts have changed.
+                health.score = state.score;
+                health.grade = state.score.map(|score| model.model.grade(score));
                 state
             }
             state => {

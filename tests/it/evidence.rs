@@ -347,12 +347,12 @@ fn damaged_records_are_found_by_the_check_that_is_named_for_them(
     });
     assert_eq!(later, activity, "the last of December becomes the first of January");
     assert_eq!(damage(open, "pulse", gone), reconciled);
-    assert_eq!(damage(open, "activity", gone).last(), reconciled.first());
+    assert_eq!(damage(open, "customer_activity", gone).last(), reconciled.first());
     // Metrics, tickets, invoices.
     assert_eq!(damage(open, "latest_metrics", gone), reconciled);
-    assert_eq!(damage(open, "metric", gone), reconciled);
-    assert_eq!(damage(open, "ticket", set("open_for", Value::Null)), reconciled);
-    assert_eq!(damage(open, "invoice", set("unpaid_for", Value::Null)), reconciled);
+    assert_eq!(damage(open, "customer_metric", gone), reconciled);
+    assert_eq!(damage(open, "support_ticket", set("open_for", Value::Null)), reconciled);
+    assert_eq!(damage(open, "customer_invoice", set("unpaid_for", Value::Null)), reconciled);
     // Health.
     let health = [("health_algorithm", Warning)];
     assert_eq!(damage(open, "health_record", set("score", Value::Int(99))), health);

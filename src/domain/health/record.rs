@@ -273,14 +273,19 @@ impl HealthModel {
     }
 }
 
-/// Tells model and figures from others, for a score that was not told against anything. Dates count only where they make a figure too old: what was
-/// so before and is so now has not changed.
+/// Tells model and figures from others, for a score that was not told against anything. Dates count
+/// only where they make a figure too old: what was so before and is so now has not changed. Of the
+/// days since a login only those that have begun count, or every moment would be another.
 pub(crate) fn fingerprint(model_hash: &str, health: &Health) -> i64 {
     let mut bytes = model_hash.as_bytes().to_vec();
     let metrics = health.components.iter().flat_map(|it| &it.details);
     for metric in metrics {
-        bytes.push(u8::from(metric.value().is_some()));
-        bytes.extend((metric.value().unwrap_or(0.0) + 0.0).to_bits().to_le_bytes());
+        let value = match metric.value() {
+            Some(days) if metric.name == names::DAYS_SINCE_LAST_LOGIN => Some(days.ceil()),
+            value => value,
+        };
+        bytes.push(u8::from(value.is_some()));
+        bytes.extend((value.unwrap_or(0.0) + 0.0).to_bits().to_le_bytes());
     }
     // What is looked at beside the metrics counts by what follows from it.
     for kind in health.risk_factors.iter().map(|it| it.kind.as_str()) {

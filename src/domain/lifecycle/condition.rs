@@ -3,7 +3,7 @@
 use super::measure::{StageMeasure, StageRelation};
 use super::{LifecycleRules, StageRule};
 use crate::domain::customer::CustomerStatus;
-use crate::domain::facts::{CustomerFacts, names};
+use crate::domain::facts::{CustomerFacts, Figure, FigureSource, names};
 use crate::value::json_field;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -39,9 +39,10 @@ pub(super) fn conditions(
 ) -> Vec<StageCondition> {
     use StageMeasure as M;
     use StageRelation::{Above, AtLeast, AtMost, Below};
-    let known = |measure, is, bound| figure(facts, measure).must(is, bound);
-    let so = |measure| figure(facts, measure).must(AtLeast, 1.0);
-    let not = |measure| figure(facts, measure).must(AtMost, 0.0);
+    let figure = |measure| figure(facts, measure, rules.figure_days_max);
+    let known = |measure, is, bound| figure(measure).must(is, bound);
+    let so = |measure| figure(measure).must(AtLeast, 1.0);
+    let not = |measure| figure(measure).must(AtMost, 0.0);
     match rule {
         StageRule::PaidEnded => vec![so(M::PaidEnded)],
         StageRule::LowHealth => vec![known(M::HealthScore, Below, rules.at_risk_health)],
@@ -107,7 +108,8 @@ impl Found {
     }
 }
 
-fn figure(facts: &CustomerFacts, measure: StageMeasure) -> Found {
+/// What is known of a measure. What the host measured more than `days_max` days ago is not.
+fn figure(facts: &CustomerFacts, measure: StageMeasure, days_max: f64) -> Found {
     use StageMeasure as M;
     let (contract, expansion) = (&facts.contract, &facts.expansion);
     // What happened before the customer came back belongs to its former life.
@@ -116,15 +118,19 @@ fn figure(facts: &CustomerFacts, measure: StageMeasure) -> Found {
     let here = |at: &OffsetDateTime| *at > facts.stage_since && *at <= facts.as_of;
     let flag = |is: bool, at: Option<OffsetDateTime>| (Some(f64::from(u8::from(is))), at);
     let event = |at: Option<OffsetDateTime>| flag(at.is_some(), at);
+    let known = |name: &str| facts.figures.get(name).map(|it| (it.value, it.at)).unzip();
     let named = |name: &str| {
-        facts.figures.get(name).map_or((None, None), |it| (Some(it.value), Some(it.at)))
+        let is_old =
+            |it: Figure| it.source == FigureSource::Host && facts.days_since(it.at) > days_max;
+        if facts.figures.get(name).is_some_and(is_old) { (None, None) } else { known(name) }
     };
     let (value, at) = match measure {
         M::HealthScore => named(names::HEALTH_SCORE),
         M::DaysSinceLastLogin => named(names::DAYS_SINCE_LAST_LOGIN),
         M::HighSeverityTickets => named(names::HIGH_SEVERITY_TICKETS),
         M::NpsScore => named(names::NPS_SCORE),
-        M::OnboardingCompletion => named(names::ONBOARDING_COMPLETION),
+        // What is done stays done.
+        M::OnboardingCompletion => known(names::ONBOARDING_COMPLETION),
         M::DaysAsCustomer => {
             let since = facts.customer_since();
             (Some(facts.days_since(since)), Some(since))

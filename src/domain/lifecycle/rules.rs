@@ -48,6 +48,8 @@ pub struct LifecycleRules {
     pub expansion_days: f64,
     /// From this health on a customer that was at risk has recovered: 60.
     pub recovered_health: f64,
+    /// What the host measured more days ago than this is not known any more: 92.
+    pub figure_days_max: f64,
 }
 
 impl Default for LifecycleRules {
@@ -68,6 +70,7 @@ impl Default for LifecycleRules {
             advocate_health_min: 70.0,
             expansion_days: 30.0,
             recovered_health: 60.0,
+            figure_days_max: 92.0,
         }
     }
 }
@@ -109,6 +112,7 @@ impl LifecycleRules {
             ("adoptionDays", self.adoption_days),
             ("renewalDays", self.renewal_days),
             ("expansionDays", self.expansion_days),
+            ("figureDaysMax", self.figure_days_max),
         ] {
             range(field, value, DAYS_MAX, "must be 0–36,500 days");
         }
