@@ -124,8 +124,7 @@ impl Readings {
     /// When the newest of them held; none without any.
     #[must_use]
     pub fn latest_at(&self) -> Option<OffsetDateTime> {
-        let latest = self.0.values().map(|(_, at)| *at).max()?;
-        OffsetDateTime::from_value(Value::Time(latest))
+        self.0.iter().map(|(_, figure)| figure.at).max()
     }
 
     /// The readings as figures of the host.

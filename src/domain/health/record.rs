@@ -175,7 +175,6 @@ json_field!(
     HealthModel,
     HealthScope,
     ComponentScores,
-    Figures,
     Vec<ComponentScore>,
     Vec<RiskFactor>,
     Vec<HealthOpportunity>,
@@ -265,9 +264,7 @@ impl HealthModel {
         let mut inputs = Figures::default();
         let metrics = self.metrics().map(|(_, metric)| metric.name.as_str());
         for name in metrics.chain(FURTHER) {
-            if let Some(figure) = figures.get(name) {
-                inputs.set(name.to_owned(), figure);
-            }
+            inputs.take_over(name, figures);
         }
         inputs
     }
