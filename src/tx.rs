@@ -187,7 +187,12 @@ impl<'t> View<'t> {
 
     pub(crate) fn find<R: Stored>(&self, query: &Query) -> Result<Vec<R>> {
         let rows = self.reader.query(R::TABLE, query)?;
-        rows.into_iter().map(|row| typed(R::TABLE, R::from_row(row))).collect()
+        // Room at once: records are large, and growing would copy them again and again.
+        let mut found = Vec::with_capacity(rows.len());
+        for row in rows {
+            found.push(typed(R::TABLE, R::from_row(row))?);
+        }
+        Ok(found)
     }
 
     pub(crate) fn first<R: Stored>(&self, query: Query) -> Result<Option<R>> {
@@ -197,8 +202,11 @@ impl<'t> View<'t> {
     /// Every record that `query` selects, whose number is bounded by what it belongs to.
     pub(crate) fn all<R: Stored>(&self, query: Query) -> Result<Vec<R>> {
         let mut all = Vec::new();
-        self.each(query, |record| {
-            all.push(record);
+        self.each_rows::<R>(query, |rows| {
+            all.reserve(rows.len());
+            for row in rows {
+                all.push(typed(R::TABLE, R::from_row(row))?);
+            }
             Ok(())
         })?;
         Ok(all)
@@ -210,6 +218,17 @@ impl<'t> View<'t> {
         query: Query,
         mut take: impl FnMut(R) -> Result<()>,
     ) -> Result<()> {
+        self.each_rows::<R>(query, |rows| {
+            rows.into_iter().try_for_each(|row| take(typed(R::TABLE, R::from_row(row))?))
+        })
+    }
+
+    /// Hands the rows that `query` selects to `take`, a page at a time.
+    fn each_rows<R: Stored>(
+        &self,
+        query: Query,
+        mut take: impl FnMut(Vec<Row>) -> Result<()>,
+    ) -> Result<()> {
         let mut query = query.limit(PAGE_MAX);
         loop {
             let rows = self.reader.query(R::TABLE, &query)?;
@@ -220,9 +239,7 @@ impl<'t> View<'t> {
             let begun = if query.order.descending { [Op::Lt, Op::Le] } else { [Op::Gt, Op::Ge] };
             let ordered = query.order.col;
             query.filters.retain(|it| Some(it.col) != ordered || !begun.contains(&it.op));
-            for row in rows {
-                take(typed(R::TABLE, R::from_row(row))?)?;
-            }
+            take(rows)?;
             if !full {
                 return Ok(());
             }

@@ -43,7 +43,11 @@ pub(crate) struct Records {
 
 /// What is known of a customer at `now`. A figure that tenure's own records show counts before the
 /// host's of the same name; where there are no such records, the host's is what is known.
-pub(crate) fn facts(customer: &Customer, records: &Records, now: OffsetDateTime) -> CustomerFacts {
+pub(crate) fn facts(
+    customer: &Customer,
+    mut records: Records,
+    now: OffsetDateTime,
+) -> CustomerFacts {
     let mut facts =
         CustomerFacts::new(customer.id, customer.tier.clone(), customer.created_at, now);
     facts.status = customer.status;
@@ -61,7 +65,7 @@ pub(crate) fn facts(customer: &Customer, records: &Records, now: OffsetDateTime)
     let mentioned = records.tickets.iter().filter(|it| it.competitor_mentioned);
     facts.competitor_mentioned_at = mentioned.map(|it| it.opened_at).max();
 
-    let hosts = records.latest.as_ref().map(|it| it.readings.figures()).unwrap_or_default();
+    let hosts = records.latest.take().map(|it| it.readings.figures()).unwrap_or_default();
     let hosts = aged(hosts, now);
     let has_usage_change = hosts.get(names::USAGE_CHANGE).is_some();
     let mut own = Own { figures: hosts, now };

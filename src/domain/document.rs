@@ -86,7 +86,10 @@ impl<'de> Deserialize<'de> for Document {
     }
 }
 
-field!(Document, Json, |s| to_json(&s.0), |v| serde_json::from_str(&v).ok().map(Self));
+// Most are empty.
+field!(Document, Json, |s| if s.0.is_empty() { "{}".to_owned() } else { to_json(&s.0) }, |v| {
+    if v == "{}" { Some(Self::default()) } else { serde_json::from_str(&v).ok().map(Self) }
+});
 
 #[cfg(test)]
 mod tests {

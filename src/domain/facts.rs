@@ -8,10 +8,13 @@ use super::money::Money;
 use super::text::Code;
 use super::user::UserId;
 use crate::record::words;
+use figure_name::FigureName;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
+
+pub(crate) mod figure_name;
 
 /// The names of the figures that rules look at. A host may record any other beside them.
 pub mod names {
@@ -65,6 +68,34 @@ pub mod names {
     pub const ENGAGEMENT_SCORE: &str = "engagement_score";
     /// How well the customer is doing, 0–100, as it was last evaluated.
     pub const HEALTH_SCORE: &str = "health_score";
+
+    /// All of them, in alphabetical order.
+    pub(crate) const ALL: [&str; 24] = [
+        AVG_CSAT,
+        CONTRACT_LENGTH,
+        CONVERSATIONS_PER_WEEK,
+        DAU_MAU_RATIO,
+        DAYS_SINCE_LAST_LOGIN,
+        ENGAGEMENT_SCORE,
+        ESCALATIONS,
+        FAILED_PAYMENTS,
+        FEATURE_ADOPTION,
+        FEATURES_USED_THIS_MONTH,
+        GROWTH_POTENTIAL,
+        HEALTH_SCORE,
+        HIGH_SEVERITY_TICKETS,
+        LOGINS_PER_WEEK,
+        MEETINGS_ATTENDED,
+        NPS_SCORE,
+        ONBOARDING_COMPLETION,
+        OPEN_TICKETS,
+        OUTCOMES_ABOVE_TARGET,
+        PAYMENT_HEALTH,
+        RESPONSES_TO_OUTREACH,
+        TEAM_GROWTH,
+        USAGE_CHANGE,
+        USAGE_VS_LIMIT,
+    ];
 }
 
 words! {
@@ -91,32 +122,61 @@ pub struct Figure {
 }
 
 /// Figures by name, the latest of each.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Figures(BTreeMap<Cow<'static, str>, Figure>);
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Figures(Vec<(FigureName, Figure)>);
 
 impl Figures {
     /// The figure of this name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Figure> {
-        self.0.get(name).copied()
+        let place = self.place(name).ok()?;
+        self.0.get(place).map(|it| it.1)
     }
 
     /// Keeps a figure in the place of one of the same name. What is not a finite number is left out.
     pub fn set(&mut self, name: impl Into<Cow<'static, str>>, figure: Figure) {
-        if figure.value.is_finite() {
-            self.0.insert(name.into(), figure);
-        }
+        self.keep(FigureName(name.into()), figure);
     }
 
     /// Forgets a figure.
     pub fn remove(&mut self, name: &str) -> Option<Figure> {
-        self.0.remove(name)
+        self.place(name).ok().map(|place| self.0.remove(place).1)
     }
 
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Figure)> {
-        self.0.iter().map(|(name, figure)| (name.as_ref(), *figure))
+        self.0.iter().map(|(name, figure)| (name.as_str(), *figure))
+    }
+
+    /// Takes over a figure of `others`, if there is one.
+    pub(crate) fn take_over(&mut self, name: &str, others: &Self) {
+        if let Some((name, figure)) = others.place(name).ok().and_then(|place| others.0.get(place))
+        {
+            self.keep(name.clone(), *figure);
+        }
+    }
+
+    /// Keeps a figure.
+    pub(crate) fn keep(&mut self, name: FigureName, figure: Figure) {
+        if !figure.value.is_finite() {
+            return;
+        }
+        // What comes in order goes to the end.
+        if self.0.last().is_none_or(|(last, _)| *last < name) {
+            return self.0.push((name, figure));
+        }
+        match self.place(name.as_str()) {
+            Ok(place) => {
+                if let Some(known) = self.0.get_mut(place) {
+                    known.1 = figure;
+                }
+            }
+            Err(place) => self.0.insert(place, (name, figure)),
+        }
+    }
+
+    fn place(&self, name: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(it, _)| it.as_str().cmp(name))
     }
 }
 

@@ -19,7 +19,6 @@ pub use model::{
     Grade, GradeThresholds, HealthComponent, HealthFormula, HealthMetric, HealthModel,
     HealthThresholds, MetricDirection, UnknownPolicy,
 };
-pub(crate) use record::fingerprint;
 pub use record::{
     ComponentScore, ComponentScores, HealthModelId, HealthModelVersion, HealthRecord,
     HealthRecordId, HealthScope, HealthState, HealthStateId,

@@ -2,13 +2,14 @@
 
 use super::access::CustomerRef;
 use super::customer::CustomerId;
+use super::facts::figure_name::{each_named, instant, micros};
 use super::facts::{Figure, FigureSource, Figures};
-use super::instant;
+use super::instant as instants;
 use super::text::Code;
 use crate::error::Faults;
 use crate::record::{id, noun};
-use crate::value::{Field as _, Value, json_field};
-use std::collections::BTreeMap;
+use crate::value::json_field;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -55,9 +56,25 @@ noun! {
 }
 
 /// The latest reading of each metric, by name: how much, and when.
-#[derive(Debug, Clone, PartialEq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(transparent)]
-pub struct Readings(BTreeMap<Code, (f64, i64)>);
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Readings(Figures);
+
+impl Serialize for Readings {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_map(self.0.iter().map(|(name, it)| (name, (it.value, micros(it.at)))))
+    }
+}
+
+impl<'de> Deserialize<'de> for Readings {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let (mut figures, mut wrong) = (Figures::default(), false);
+        each_named(from, |name, (value, at): (f64, i64)| match instant(at) {
+            Some(at) => figures.keep(name, Figure { value, at, source: FigureSource::Host }),
+            None => wrong = true,
+        })?;
+        if wrong { Err(D::Error::custom("no instant")) } else { Ok(Self(figures)) }
+    }
+}
 
 json_field!(Readings);
 
@@ -81,58 +98,39 @@ impl Metric {
 impl Readings {
     /// Keeps a reading unless a newer one is known. Returns whether anything changed.
     pub fn keep(&mut self, name: &Code, value: f64, at: OffsetDateTime) -> bool {
-        let new = (value, micros(at));
-        match self.0.get_mut(name) {
-            Some(known) if known.1 > new.1 || *known == new => false,
-            Some(known) => {
-                *known = new;
-                true
-            }
-            None => {
-                self.0.insert(name.clone(), new);
-                true
-            }
+        // As a store keeps it.
+        let at = instant(micros(at)).unwrap_or(at);
+        let new = Figure { value, at, source: FigureSource::Host };
+        let stays = |known: Figure| known.at > at || known == new;
+        if self.0.get(name.as_str()).is_some_and(stays) {
+            return false;
         }
+        self.0.keep(name.as_str().into(), new);
+        true
     }
 
     /// How many metrics there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.0.iter().count()
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.iter().next().is_none()
     }
 
     /// When the newest of them held; none without any.
     #[must_use]
     pub fn latest_at(&self) -> Option<OffsetDateTime> {
-        let latest = self.0.values().map(|(_, at)| *at).max()?;
-        OffsetDateTime::from_value(Value::Time(latest))
+        self.0.iter().map(|(_, figure)| figure.at).max()
     }
 
     /// The readings as figures of the host.
     #[must_use]
-    pub fn figures(&self) -> Figures {
-        let mut figures = Figures::default();
-        for (name, (value, at)) in &self.0 {
-            if let Some(at) = OffsetDateTime::from_value(Value::Time(*at)) {
-                let source = FigureSource::Host;
-                figures.set(name.as_str().to_owned(), Figure { value: *value, at, source });
-            }
-        }
-        figures
-    }
-}
-
-/// The instant as a store keeps it.
-fn micros(at: OffsetDateTime) -> i64 {
-    match at.to_value() {
-        Value::Time(micros) => micros,
-        _ => 0,
+    pub fn figures(self) -> Figures {
+        self.0
     }
 }
 
@@ -179,14 +177,14 @@ impl NewMetric {
         latest: OffsetDateTime,
         faults: &mut Faults,
     ) -> Option<(Code, f64, OffsetDateTime)> {
-        let at = instant::utc(self.at);
+        let at = instants::utc(self.at);
         let before = faults.0.len();
         let name = faults.note(&format!("{path}name"), Code::parse(&self.name));
         if !self.value.is_finite() {
             let field = format!("{path}value");
             faults.add(field, &self.value.to_string(), "must be a finite number");
         }
-        instant::check_past(&format!("{path}at"), at, latest, faults);
+        instants::check_past(&format!("{path}at"), at, latest, faults);
         // Adding zero takes the sign of a zero away.
         name.filter(|_| faults.0.len() == before).map(|name| (name, self.value + 0.0, at))
     }

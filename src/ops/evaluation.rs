@@ -88,6 +88,20 @@ pub struct EvaluationFailure {
     pub error: String,
 }
 
+/// What became of a customer, and of its health what the caller wants to know.
+pub(super) struct Outcome<H> {
+    customer: CustomerId,
+    health: H,
+    signals: SignalsKept,
+    expansion: ExpansionOutlook,
+    moved: Option<StageTransition>,
+    changed: bool,
+}
+
+/// How the health of a customer is kept.
+type KeepHealth<'t, H> =
+    fn(&mut Tx<'t>, &mut Customer, &mut CustomerFacts, HealthKnown) -> Result<H>;
+
 /// What is known of one customer before it is evaluated.
 struct Known {
     health: HealthKnown,
@@ -97,14 +111,14 @@ struct Known {
 }
 
 impl EvaluationReport {
-    pub(super) fn count(&mut self, one: &Evaluated) {
+    pub(super) fn count(&mut self, one: &Outcome<Option<u32>>) {
         let opened = u64::try_from(one.signals.opened.len()).unwrap_or(u64::MAX);
         let closed = u64::try_from(one.signals.closed.len()).unwrap_or(u64::MAX);
         let open = u64::try_from(one.expansion.open.len()).unwrap_or(u64::MAX);
         self.add(&Self {
             customers: 1,
             changed: u64::from(one.changed),
-            scored: u64::from(one.health.score.is_some()),
+            scored: u64::from(one.health.is_some()),
             signals_opened: opened,
             signals_closed: closed,
             opportunities: open,
@@ -112,7 +126,7 @@ impl EvaluationReport {
             ..Self::default()
         });
         if let Some(what) = one.expansion.uncountable {
-            self.fail(one.customer_id, &Error::Overflow(what));
+            self.fail(one.customer, &Error::Overflow(what));
         }
     }
 
@@ -197,7 +211,7 @@ impl Tenure {
         })?;
         let mut report = EvaluationReport::default();
         for id in &ids {
-            match self.write(|tx| tx.evaluate(*id)) {
+            match self.write(|tx| tx.evaluate_briefly(*id)) {
                 Ok(one) => report.count(&one),
                 Err(error) if is_of_one(&error) => report.fail(*id, &error),
                 Err(error) => return Err(error),
@@ -236,7 +250,7 @@ impl View<'_> {
     }
 }
 
-impl Tx<'_> {
+impl<'t> Tx<'t> {
     /// Evaluates one customer by what is known of it now: its health, the churn signals that begin
     /// or end, what could be sold to it, and the stage of its journey. It takes one step of
     /// the journey at the most; evaluating again takes the next, until the same facts change nothing.
@@ -295,52 +309,88 @@ impl Tx<'_> {
         let customers = self.view().customers_after(after, limit)?;
         let last = customers.last().filter(|_| customers.len() == limit).map(|it| it.id);
         let mut report = EvaluationReport::default();
-        for one in self.evaluate_these(customers)? {
-            report.count(&one);
-        }
+        self.evaluate_each(customers, Self::keep_health_score, |one| report.count(&one))?;
         Ok((report, last))
     }
 
+    /// Evaluates one customer for whoever wants to know of its health no more than the score.
+    pub(super) fn evaluate_briefly(&mut self, id: CustomerId) -> Result<Outcome<Option<u32>>> {
+        let customer = self.view().customer(id)?;
+        let mut outcome = None;
+        self.evaluate_each(vec![customer], Self::keep_health_score, |one| outcome = Some(one))?;
+        outcome.ok_or_else(|| Error::not_found("customer", id))
+    }
+
     fn evaluate_these(&mut self, customers: Vec<Customer>) -> Result<Vec<Evaluated>> {
+        let mut all = Vec::with_capacity(customers.len());
+        self.evaluate_each(customers, Self::keep_health, |it| {
+            let Outcome { customer, health, signals, expansion, moved, changed } = it;
+            all.push(Evaluated {
+                customer_id: customer,
+                health,
+                signals,
+                expansion,
+                moved,
+                changed,
+            });
+        })?;
+        Ok(all)
+    }
+
+    /// Evaluates customers, ascending by id, their health by `keep_health`, and hands to `take` what
+    /// became of each.
+    fn evaluate_each<H>(
+        &mut self,
+        customers: Vec<Customer>,
+        keep_health: KeepHealth<'t, H>,
+        mut take: impl FnMut(Outcome<H>),
+    ) -> Result<()> {
         // Once for all of them, and even if there are none.
         self.config().churn.check()?;
         self.config().expansion.check()?;
         self.config().lifecycle.check()?;
-        let facts = self.view().facts_of(&customers)?;
+        let (Some(first), Some(last)) = (customers.first(), customers.last()) else {
+            return Ok(());
+        };
+        let mut records = self.view().records_of(first.id, last.id)?;
         let known = self.view().known_of(&customers)?;
         self.whole(|tx| {
             tx.wait_no_more(&customers)?;
-            let each = customers.into_iter().zip(facts).zip(known);
-            each.map(|((customer, facts), known)| tx.evaluate_one(customer, facts, known)).collect()
+            for (mut customer, known) in customers.into_iter().zip(known) {
+                let facts = tx.view().facts_from(&customer, &mut records)?;
+                take(tx.evaluate_one(&mut customer, facts, known, keep_health)?);
+            }
+            Ok(())
         })
     }
 
-    fn evaluate_one(
+    fn evaluate_one<H>(
         &mut self,
-        mut customer: Customer,
+        customer: &mut Customer,
         mut facts: CustomerFacts,
         known: Known,
-    ) -> Result<Evaluated> {
-        let before = standing(&customer);
+        keep_health: KeepHealth<'t, H>,
+    ) -> Result<Outcome<H>> {
+        let before = standing(customer);
         let so_far = self.changes();
-        let health = self.keep_health(&mut customer, &mut facts, known.health)?;
-        self.keep_engagement(&mut customer, &facts);
-        let mut signals = self.keep_signals(&mut customer, &facts, known.signals)?;
+        let health = keep_health(self, customer, &mut facts, known.health)?;
+        self.keep_engagement(customer, &facts);
+        let mut signals = self.keep_signals(customer, &facts, known.signals)?;
         let mut expansion = self.keep_opportunities(&facts, known.expansion)?;
         facts.expansion = expansion.facts;
-        let moved = self.keep_stage(&mut customer, &mut facts, known.journey)?;
+        let moved = self.keep_stage(customer, &mut facts, known.journey)?;
         if moved.as_ref().is_some_and(|it| it.to == Stage::Churned) {
             let id = customer.id;
             let known = self.view().known_signals(id, id)?.remove(&id).unwrap_or_default();
-            signals.closed.extend(self.keep_signals(&mut customer, &facts, known)?.closed);
+            signals.closed.extend(self.keep_signals(customer, &facts, known)?.closed);
             let known = self.view().known_expansions(id, id)?.remove(&id).unwrap_or_default();
             expansion = self.keep_opportunities(&facts, known)?;
         }
-        if before != standing(&customer) {
-            self.keep_customer(&mut customer)?;
+        if before != standing(customer) {
+            self.keep_customer(customer)?;
         }
-        let (customer_id, changed) = (customer.id, self.changes() != so_far);
-        Ok(Evaluated { customer_id, health, signals, expansion, moved, changed })
+        let (customer, changed) = (customer.id, self.changes() != so_far);
+        Ok(Outcome { customer, health, signals, expansion, moved, changed })
     }
 
     /// Notes that these customers, ascending by id, are evaluated now.

@@ -86,18 +86,13 @@ impl View<'_> {
         Ok(facts)
     }
 
-    /// The facts of customers whose ids ascend, in their order. One query for each kind of record
-    /// reads all that there is between the first and the last of them: they should be close together.
-    /// What an evaluation finds out by itself is left out: expansion and journey.
-    pub(crate) fn facts_of(&self, customers: &[Customer]) -> Result<Vec<CustomerFacts>> {
-        let (Some(first), Some(last)) = (customers.first(), customers.last()) else {
-            return Ok(Vec::new());
-        };
-        let mut records = self.records_of(first.id, last.id)?;
-        customers.iter().map(|customer| self.facts_from(customer, &mut records)).collect()
-    }
-
-    fn facts_from(&self, customer: &Customer, records: &mut PageRecords) -> Result<CustomerFacts> {
+    /// The facts of one of the customers that `records` were read for, asked for in ascending order of
+    /// their ids. What an evaluation finds out by itself is left out: expansion and journey.
+    pub(crate) fn facts_from(
+        &self,
+        customer: &Customer,
+        records: &mut PageRecords,
+    ) -> Result<CustomerFacts> {
         let id = customer.id;
         let mut own = Records {
             latest: records.latest.of(id).pop(),
@@ -120,14 +115,16 @@ impl View<'_> {
             own.subscriptions = ranked.into_iter().map(|it| it.3).collect();
         }
         for meter in own.meters.iter_mut().filter(|it| !it.is_fresh(self.now())) {
-            if let Some(settled) = self.overdue(meter)? {
+            if let Some(settled) = self.overdue_of(customer, meter)? {
                 *meter = settled.books.meter;
             }
         }
-        Ok(facts(customer, &own, self.now()))
+        Ok(facts(customer, own, self.now()))
     }
 
-    fn records_of(&self, first: CustomerId, last: CustomerId) -> Result<PageRecords> {
+    /// The records of the customers from `first` to `last`, who should be close together: one query
+    /// for each kind reads all that there is between them.
+    pub(crate) fn records_of(&self, first: CustomerId, last: CustomerId) -> Result<PageRecords> {
         Ok(PageRecords {
             latest: Rows::new(self.of_customers(LATEST, first, last)?, |it| it.id),
             pulses: Rows::new(self.of_customers(PULSE, first, last)?, |it| it.id),
@@ -158,7 +155,7 @@ impl Tx<'_> {
 }
 
 /// The records of a page of customers.
-struct PageRecords {
+pub(crate) struct PageRecords {
     latest: Rows<LatestMetrics>,
     pulses: Rows<Pulse>,
     subscriptions: Rows<Subscription>,
@@ -200,6 +197,17 @@ mod tests {
     };
     use time::Duration;
     use time::macros::datetime;
+
+    impl View<'_> {
+        /// The facts of customers whose ids ascend, in their order.
+        fn facts_of(&self, customers: &[Customer]) -> Result<Vec<CustomerFacts>> {
+            let (Some(first), Some(last)) = (customers.first(), customers.last()) else {
+                return Ok(Vec::new());
+            };
+            let mut records = self.records_of(first.id, last.id)?;
+            customers.iter().map(|customer| self.facts_from(customer, &mut records)).collect()
+        }
+    }
 
     fn furnished(store: impl Store + 'static) -> Tenure {
         let noon = datetime!(2026-01-31 12:00 UTC);

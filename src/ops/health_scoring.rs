@@ -4,10 +4,10 @@ use crate::domain::customer::{Customer, CustomerId};
 use crate::domain::facts::{CustomerFacts, Figure, FigureSource, names};
 use crate::domain::health::{
     ComponentScores, Health, HealthModelVersion, HealthRecord, HealthState, PreviousHealth,
-    fingerprint,
 };
 use crate::error::Result;
 use crate::ops::health::{HealthKnown, HealthScore};
+use crate::ops::health_overrides::HealthOverride;
 use crate::tx::Tx;
 use serde_json::json;
 
@@ -70,7 +70,7 @@ impl Tx<'_> {
         let before = state.as_ref().filter(|state| state.record_id.is_some());
         let latest = before.map(HealthState::latest);
         let mut health = model.model.measure(&facts.figures, facts.as_of);
-        let print = fingerprint(&model.hash, &health);
+        let print = model.model.fingerprint(&model.hash, &facts.figures, facts.as_of);
         let state = match state {
             Some(state) if state.record_id.is_some() && state.fingerprint == print => {
                 model.model.compare(&mut health, Some(&state.previous()));
@@ -92,14 +92,28 @@ impl Tx<'_> {
         };
         customer.health_score = health.score;
         let score = self.view().health_score(customer.id, model, Some(&state), health);
-        let own = facts.figures.get(names::HEALTH_SCORE);
-        if let Some(value) = score.score {
-            let (value, at, source) = (f64::from(value), facts.as_of, FigureSource::Derived);
-            facts.figures.set(names::HEALTH_SCORE, Figure { value, at, source });
-        } else if own.is_some_and(|it| it.source == FigureSource::Derived) {
-            // What it was before is not known to be so any more.
-            facts.figures.remove(names::HEALTH_SCORE);
-        }
+        tell(facts, score.score);
+        Ok(score)
+    }
+
+    /// Does the same for whoever wants to know no more than the score: where nothing has changed, it
+    /// is not computed again.
+    pub(crate) fn keep_health_score(
+        &mut self,
+        customer: &mut Customer,
+        facts: &mut CustomerFacts,
+        known: HealthKnown,
+    ) -> Result<Option<u32>> {
+        let model = known.models.of(facts);
+        let print = model.model.fingerprint(&model.hash, &facts.figures, facts.as_of);
+        let is_same = |it: &&HealthState| it.record_id.is_some() && it.fingerprint == print;
+        let Some(state) = known.state.as_ref().filter(is_same) else {
+            return Ok(self.keep_health(customer, facts, known)?.score);
+        };
+        customer.health_score = state.score;
+        let overridden = HealthOverride::standing(state, self.now());
+        let score = overridden.map(|it| it.score).or(state.score);
+        tell(facts, score);
         Ok(score)
     }
 
@@ -156,6 +170,18 @@ impl Tx<'_> {
             self.announce("health.alerted", state.id, facts.customer_id, data);
         }
         Ok(state)
+    }
+}
+
+/// Tells the rules that come after the score that counts.
+fn tell(facts: &mut CustomerFacts, score: Option<u32>) {
+    let own = facts.figures.get(names::HEALTH_SCORE);
+    if let Some(value) = score {
+        let (value, at, source) = (f64::from(value), facts.as_of, FigureSource::Derived);
+        facts.figures.set(names::HEALTH_SCORE, Figure { value, at, source });
+    } else if own.is_some_and(|it| it.source == FigureSource::Derived) {
+        // What it was before is not known to be so any more.
+        facts.figures.remove(names::HEALTH_SCORE);
     }
 }
 

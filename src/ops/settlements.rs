@@ -62,12 +62,23 @@ impl View<'_> {
     /// What a stored meter has come to by now, and what must be kept with it; none if its row is
     /// fresh. A clock that was set back does not open a window again.
     pub(crate) fn overdue(&self, stored: &Meter) -> Result<Option<Settled>> {
+        if stored.is_fresh(self.now().max(stored.window_start)) {
+            return Ok(None);
+        }
+        self.overdue_of(&self.require(stored.customer_id)?, stored)
+    }
+
+    /// The same of a meter of a customer that is known.
+    pub(crate) fn overdue_of(
+        &self,
+        customer: &Customer,
+        stored: &Meter,
+    ) -> Result<Option<Settled>> {
         let now = self.now().max(stored.window_start);
         if stored.is_fresh(now) {
             return Ok(None);
         }
-        let barred = self.require::<Customer>(stored.customer_id)?.barred();
-        self.settled(stored.clone(), barred, now).map(Some)
+        self.settled(stored.clone(), customer.barred(), now).map(Some)
     }
 
     /// The books of a meter, opened.

@@ -53,7 +53,7 @@ impl Tenure {
                 return Ok(None);
             }
             if tx.get::<Customer>(id)?.is_some_and(|it| it.deleted_at.is_none()) {
-                return tx.evaluate(id).map(Some);
+                return tx.evaluate_briefly(id).map(Some);
             }
             tx.delete::<EvaluationDue>(id)?;
             Ok(None)

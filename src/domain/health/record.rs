@@ -175,7 +175,6 @@ json_field!(
     HealthModel,
     HealthScope,
     ComponentScores,
-    Figures,
     Vec<ComponentScore>,
     Vec<RiskFactor>,
     Vec<HealthOpportunity>,
@@ -265,34 +264,29 @@ impl HealthModel {
         let mut inputs = Figures::default();
         let metrics = self.metrics().map(|(_, metric)| metric.name.as_str());
         for name in metrics.chain(FURTHER) {
-            if let Some(figure) = figures.get(name) {
-                inputs.set(name.to_owned(), figure);
-            }
+            inputs.take_over(name, figures);
         }
         inputs
     }
-}
 
-/// Tells model and figures from others, for a score that was not told against anything. Dates count
-/// only where they make a figure too old: what was so before and is so now has not changed. Of the
-/// days since a login only those that have begun count, or every moment would be another.
-pub(crate) fn fingerprint(model_hash: &str, health: &Health) -> i64 {
-    let mut bytes = model_hash.as_bytes().to_vec();
-    let metrics = health.components.iter().flat_map(|it| &it.details);
-    for metric in metrics {
-        let value = match metric.value() {
-            Some(days) if metric.name == names::DAYS_SINCE_LAST_LOGIN => Some(days.ceil()),
-            value => value,
-        };
-        bytes.push(u8::from(value.is_some()));
-        bytes.extend((value.unwrap_or(0.0) + 0.0).to_bits().to_le_bytes());
+    /// Tells the model, which has this hash, and what it makes of the figures from others, without
+    /// computing the score. Dates count only where they make a figure too old: what was so before and
+    /// is so now has not changed. Of the days since a login only those that have begun count, or every
+    /// moment would be another.
+    pub(crate) fn fingerprint(&self, hash: &str, figures: &Figures, as_of: OffsetDateTime) -> i64 {
+        let values = self.metrics().flat_map(|(_, metric)| {
+            let value = match self.known(metric, figures, as_of) {
+                Some(days) if metric.name == names::DAYS_SINCE_LAST_LOGIN => Some(days.ceil()),
+                value => value,
+            };
+            let bits = (value.unwrap_or(0.0) + 0.0).to_bits().to_le_bytes();
+            std::iter::once(u8::from(value.is_some())).chain(bits)
+        });
+        // What is looked at beside the metrics counts by what follows from it.
+        let (risks, chances) =
+            (self.figure_risks(figures, as_of), self.opportunities(figures, as_of));
+        let risks = risks.iter().flat_map(|it| it.kind.as_str().bytes());
+        let chances = chances.iter().flat_map(|it| it.kind.as_str().bytes());
+        mixed(fnv1a(hash.bytes().chain(values).chain(risks).chain(chances))).cast_signed()
     }
-    // What is looked at beside the metrics counts by what follows from it.
-    for kind in health.risk_factors.iter().map(|it| it.kind.as_str()) {
-        bytes.extend(kind.bytes());
-    }
-    for kind in health.opportunities.iter().map(|it| it.kind.as_str()) {
-        bytes.extend(kind.bytes());
-    }
-    mixed(fnv1a(bytes)).cast_signed()
 }

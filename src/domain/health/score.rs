@@ -119,6 +119,18 @@ impl HealthModel {
         is_fresh(figure, self.max_age_of(name), as_of).then_some(figure.value)
     }
 
+    /// The figure of a metric, unless it is unknown or too old.
+    pub(super) fn known(
+        &self,
+        metric: &HealthMetric,
+        figures: &Figures,
+        as_of: OffsetDateTime,
+    ) -> Option<f64> {
+        let max_age = metric.max_age_days.or(self.max_age_days);
+        let fresh = figures.get(&metric.name).filter(|it| is_fresh(*it, max_age, as_of));
+        fresh.map(|figure| figure.value)
+    }
+
     fn component(
         &self,
         component: &HealthComponent,

@@ -30,6 +30,8 @@ pub(super) struct Statements {
     pub(super) get: Arc<str>,
     pub(super) insert: Arc<str>,
     pub(super) put: Arc<str>,
+    /// Changes a row whose columns in indexes stay as they are; none where there are no indexes.
+    pub(super) touch: Option<Arc<str>>,
     pub(super) delete: Arc<str>,
     /// By column; `None` where there is nothing to add to.
     pub(super) add: Vec<Option<Add>>,
@@ -105,6 +107,7 @@ impl Statements {
                 none if none.is_empty() => format!("{insert} NOTHING").into(),
                 changes => format!("{insert} UPDATE SET {changes}").into(),
             },
+            touch: touch(table),
             insert: format!("{insert} NOTHING").into(),
             delete: format!("DELETE FROM main.{name} WHERE {row}").into(),
             add: add.collect(),
@@ -130,6 +133,29 @@ impl Statements {
     }
 }
 
+/// The update of a row in everything but what indexes and references hold of it, provided that this
+/// is what it is to be already. An upsert would take the row out of every index and put it in again.
+/// Its parameters are those of an insert.
+fn touch(table: &Table) -> Option<Arc<str>> {
+    let is_fixed = |name: &str| {
+        table.indexes.iter().any(|index| index.columns.contains(&name))
+            || table.references.iter().any(|it| it.column == name)
+    };
+    let places = (2_usize..).zip(selected(table)).skip(1);
+    let (fixed, free): (Vec<_>, Vec<_>) = places.partition(|(_, name)| is_fixed(name));
+    let id = table.columns.first().map(|column| quoted(column.name))?;
+    if fixed.is_empty() || free.is_empty() {
+        return None;
+    }
+    let changes = free.iter().map(|(place, name)| format!("{} = ?{place}", quoted(name)));
+    let changes: Vec<_> = changes.collect();
+    // The plus keeps SQLite from looking for the row in any other way than by its key.
+    let same = fixed.iter().map(|(place, name)| format!(" AND +{} IS ?{place}", quoted(name)));
+    let same: String = same.collect();
+    let (name, changes) = (quoted(table.name), changes.join(", "));
+    Some(format!("UPDATE main.{name} SET {changes} WHERE \"org\" = ?1 AND {id} = ?2{same}").into())
+}
+
 /// The columns of `table` in their order, the org left out, and its seal, if it has one. Never `*`: a
 /// file may hold them in another order.
 pub(super) fn columns(table: &Table) -> String {
@@ -149,4 +175,52 @@ pub(super) fn quoted(name: &str) -> String {
 /// `table` cannot be used: `why`.
 pub(super) fn unusable(table: &Table, why: impl Into<String>) -> StoreError {
     StoreError::Schema { table: table.name.to_owned(), why: why.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ddl;
+    use super::*;
+    use crate::store::schema::Index;
+    use crate::value::Column;
+    use rusqlite::Connection;
+
+    const fn column(name: &'static str, kind: Kind, nullable: bool) -> Column {
+        Column { name, kind, nullable }
+    }
+
+    static TABLE: Table = Table {
+        name: "customer",
+        columns: &[
+            column("id", Kind::Uuid, false),
+            column("email", Kind::Text, true),
+            column("score", Kind::Int, true),
+            column("state", Kind::Text, false),
+        ],
+        indexes: &[
+            Index { columns: &["email"], unique: true, sparse: false },
+            Index { columns: &["state"], unique: false, sparse: false },
+        ],
+        references: &[],
+        sealed: false,
+    };
+
+    #[test]
+    fn a_change_of_what_no_index_holds_touches_no_index() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(&ddl::table(&TABLE)).unwrap();
+        for index in TABLE.indexes {
+            connection.execute_batch(&ddl::index(&TABLE, index)).unwrap();
+        }
+        let touch = touch(&TABLE).unwrap();
+        let mut steps = connection.prepare(&format!("EXPLAIN {touch}")).unwrap();
+        for place in 1..=steps.parameter_count() {
+            steps.raw_bind_parameter(place, rusqlite::types::Null).unwrap();
+        }
+        let steps = steps.raw_query().mapped(|row| row.get::<_, String>(1));
+        let steps: Vec<String> = steps.map(Result::unwrap).collect();
+        // One tree is opened: that of the rows by their keys.
+        let opened = steps.iter().filter(|it| it.starts_with("Open")).count();
+        assert_eq!(opened, 1, "{steps:?}");
+    }
 }

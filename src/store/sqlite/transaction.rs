@@ -144,6 +144,12 @@ impl Writer for SqliteTransaction<'_> {
 
     fn put(&mut self, table: &'static Table, row: Row) -> Result<()> {
         let statements = self.catalog.of(table)?;
+        // Most changes leave the indexes alone.
+        if let Some(touch) = &statements.touch
+            && self.upsert(statements, touch, &row)? > 0
+        {
+            return Ok(());
+        }
         self.upsert(statements, &statements.put, &row).map(drop)
     }
 
