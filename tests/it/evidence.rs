@@ -254,7 +254,7 @@ fn the_records_behind_figures_can_be_taken_away_as_csv(world: &World) {
     let column = read([HealthRecord::csv_header()].into_iter().chain(lines).collect());
     assert_eq!(column("score"), ["66", "65", "54", "50"]);
     let inputs: serde_json::Value = serde_json::from_str(&column("inputs")[3]).unwrap();
-    assert_eq!(inputs["visits"]["value"], 10.0);
+    assert_eq!(inputs["visits"][0], 10.0);
 }
 
 fn sums_of_the_pipeline_and_means_say_what_they_rest_on(world: &World) {
