@@ -56,8 +56,8 @@ impl View<'_> {
     ///
     /// ```
     /// use tenure::store::memory::MemoryStore;
-    /// use tenure::{CustomerDraft, Figure, FigureSource, Figures, Grade, HealthComponent};
-    /// use tenure::{HealthMetric, HealthModel, HealthScope, Tenure};
+    /// use tenure::{CustomerDraft, Grade, HealthComponent, HealthMetric, HealthModel};
+    /// use tenure::{HealthScope, Tenure};
     ///
     /// let tenure = Tenure::open(MemoryStore::new())?;
     /// let metric = HealthMetric::higher("visits", 20.0, 1.0);
@@ -66,10 +66,8 @@ impl View<'_> {
     ///     tx.define_health_model("visits", &model, &HealthScope::default(), 0)?;
     ///     for (name, value) in [("Acme", 20.0), ("Globex", 10.0)] {
     ///         let customer = tx.create_customer(&CustomerDraft::named(name))?.id;
-    ///         let (at, source) = (tx.now(), FigureSource::Host);
-    ///         let mut figures = Figures::default();
-    ///         figures.set("visits", Figure { value, at, source });
-    ///         tx.score_health_with(customer, &figures)?;
+    ///         tx.record_metric(customer, "visits", value, tx.now())?;
+    ///         tx.score_health(customer)?;
     ///     }
     ///     tx.create_customer(&CustomerDraft::named("Initech"))?;
     ///     tx.view().health_portfolio(None)
