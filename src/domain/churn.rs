@@ -1,6 +1,6 @@
 //! Churn: what says that a customer is about to leave, and what is done about it.
 //!
-//! A [signal](signals) stands while its condition holds. Its [playbook](playbook) says what is done,
+//! A [signal](signals) stands while its condition holds. Its [playbook] says what is done,
 //! by whom and when; an [intervention] is a playbook at work for one customer.
 
 pub mod intervention;

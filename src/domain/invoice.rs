@@ -81,7 +81,7 @@ draft! {
         due_at: Moment,
         /// See [`Invoice::paid_at`]. Required once it is paid.
         paid_at: Moment,
-        /// See [`Invoice::status`]; open unless told otherwise.
+        /// See [`Invoice::status`](field@Invoice::status); open unless told otherwise.
         status: String,
     }
 }

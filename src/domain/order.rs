@@ -60,7 +60,7 @@ draft! {
         total: Money,
         /// See [`Order::placed_at`]. Required to record one.
         placed_at: Moment,
-        /// See [`Order::status`]; pending unless told otherwise.
+        /// See [`Order::status`](field@Order::status); pending unless told otherwise.
         status: String,
     }
 }

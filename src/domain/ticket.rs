@@ -92,7 +92,7 @@ draft! {
     pub struct TicketDraft {
         /// See [`SupportTicket::severity`]; medium unless told otherwise.
         severity: String,
-        /// See [`SupportTicket::status`]; open unless told otherwise.
+        /// See [`SupportTicket::status`](field@SupportTicket::status); open unless told otherwise.
         status: String,
         /// See [`SupportTicket::subject`].
         subject: String,
