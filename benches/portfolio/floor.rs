@@ -272,14 +272,14 @@ fn page(
     )?;
     let mut tickets = rows(
         db,
-        "SELECT open_for, severity IN ('high', 'urgent'), escalated, competitor_mentioned FROM ticket
+        "SELECT open_for, severity IN ('high', 'urgent'), escalated, competitor_mentioned FROM support_ticket
          WHERE org = ? AND open_for BETWEEN ? AND ? ORDER BY open_for",
         range,
         |row| Ok((row.get::<_, bool>(1)?, row.get::<_, bool>(2)?, row.get::<_, bool>(3)?)),
     )?;
     let mut invoices = rows(
         db,
-        "SELECT unpaid_for, status, due_at FROM invoice
+        "SELECT unpaid_for, status, due_at FROM customer_invoice
          WHERE org = ? AND unpaid_for BETWEEN ? AND ? ORDER BY unpaid_for",
         range,
         |row| Ok((row.get::<_, String>(1)?, row.get::<_, Option<i64>>(2)?)),
