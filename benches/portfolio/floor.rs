@@ -379,6 +379,10 @@ fn page(
     for customer in &customers {
         let id = &customer.id;
         let mut figures = metrics.next_of(id).transpose()?.unwrap_or_default();
+        // Days since a login are more every day.
+        if let Some(login) = &mut figures.all[rules::LOGIN] {
+            login.value += ((now - login.at) as f64 / 86_400e6).max(0.0);
+        }
         let (mut open, mut severe, mut escalated, mut competitor) = (0, 0, 0, false);
         while let Some((is_severe, is_escalated, mentioned)) = tickets.next_of(id) {
             (open, severe) = (open + 1, severe + u32::from(is_severe));
